@@ -1,0 +1,309 @@
+//! A batch whose columns were checked once, and one row of it.
+
+use arrow::array::{
+    Array, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, Float64Array,
+    PrimitiveArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+};
+use arrow::datatypes::{
+    Float64Type, Int8Type, Int16Type, Int32Type, TimestampMillisecondType, UInt32Type, UInt64Type,
+};
+
+use super::{Activity, Kind, Network, Outcome, SchemaError, pipeline_schema};
+
+/// A checked view over a batch of [`pipeline_schema`].
+#[derive(Debug, Clone)]
+pub struct Events<'a> {
+    batch: &'a RecordBatch,
+    time: &'a TimestampMillisecondArray,
+    uid: &'a StringArray,
+    user: &'a StringArray,
+    activity: WordColumn<'a>,
+    outcome: WordColumn<'a>,
+    network: WordColumn<'a>,
+    kind: WordColumn<'a>,
+    count: &'a UInt64Array,
+}
+
+/// Dictionary keys, and what each key means as the byte of the enum.
+#[derive(Debug, Clone)]
+struct WordColumn<'a> {
+    keys: &'a PrimitiveArray<Int8Type>,
+    bytes: Vec<u8>,
+}
+
+impl<'a> WordColumn<'a> {
+    fn new(batch: &'a RecordBatch, index: usize, byte: impl Fn(&str) -> Option<u8>) -> Self {
+        let array: &DictionaryArray<Int8Type> = batch.column(index).as_dictionary();
+        let words = array.values().as_string::<i32>();
+        let bytes = (0..words.len())
+            .map(|i| byte(words.value(i)).unwrap_or(u8::MAX))
+            .collect();
+        WordColumn {
+            keys: array.keys(),
+            bytes,
+        }
+    }
+
+    fn byte(&self, row: usize) -> Option<u8> {
+        (!self.keys.is_null(row)).then(|| self.bytes[self.keys.value(row) as usize])
+    }
+}
+
+fn byte_of<T: Copy>(all: &[T], byte: Option<u8>) -> Option<T> {
+    all.get(usize::from(byte?)).copied()
+}
+
+impl<'a> Events<'a> {
+    /// Checks the batch's columns.
+    ///
+    /// # Errors
+    /// Names the first column that is not where [`pipeline_schema`] has it.
+    pub fn new(batch: &'a RecordBatch) -> Result<Self, SchemaError> {
+        let expected = pipeline_schema();
+        let found = batch.schema();
+        for (index, field) in expected.fields().iter().enumerate() {
+            let other = found.fields().get(index);
+            let same = other
+                .is_some_and(|o| o.name() == field.name() && o.data_type() == field.data_type());
+            if !same {
+                return Err(SchemaError {
+                    index,
+                    expected: format!("{} {}", field.name(), field.data_type()),
+                    found: other.map_or("missing".to_owned(), |o| {
+                        format!("{} {}", o.name(), o.data_type())
+                    }),
+                });
+            }
+        }
+        Ok(Events {
+            batch,
+            time: batch.column(0).as_primitive::<TimestampMillisecondType>(),
+            uid: batch.column(1).as_string(),
+            user: batch.column(5).as_string(),
+            activity: WordColumn::new(batch, 3, |w| Activity::parse(w).map(|v| v as u8)),
+            outcome: WordColumn::new(batch, 4, |w| Outcome::parse(w).map(|v| v as u8)),
+            network: WordColumn::new(batch, 19, |w| Network::parse(w).map(|v| v as u8)),
+            kind: WordColumn::new(batch, 23, |w| Kind::parse(w).map(|v| v as u8)),
+            count: batch.column(24).as_primitive::<UInt64Type>(),
+        })
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.batch.num_rows()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The batch itself.
+    pub fn batch(&self) -> &'a RecordBatch {
+        self.batch
+    }
+
+    /// Event times, milliseconds since 1970-01-01 UTC.
+    pub fn times(&self) -> &'a [i64] {
+        self.time.values()
+    }
+
+    /// Row `index`; panics beyond the end.
+    pub fn row(&self, index: usize) -> Row<'_> {
+        assert!(index < self.len(), "row {index} of {}", self.len());
+        Row {
+            events: self,
+            index,
+        }
+    }
+
+    /// All rows in order.
+    pub fn rows(&self) -> impl Iterator<Item = Row<'_>> {
+        (0..self.len()).map(|index| self.row(index))
+    }
+}
+
+/// One row of [`Events`]. Methods are the columns; `None` where the vendor does not say.
+#[derive(Debug, Clone, Copy)]
+pub struct Row<'a> {
+    events: &'a Events<'a>,
+    index: usize,
+}
+
+#[allow(missing_docs)] // the methods are the canonical columns, documented in the README
+impl<'a> Row<'a> {
+    fn text_at(self, column: usize) -> Option<&'a str> {
+        let array: &'a StringArray = self.events.batch.column(column).as_string();
+        (!array.is_null(self.index)).then(|| array.value(self.index))
+    }
+
+    fn flag_at(self, column: usize) -> Option<bool> {
+        let array: &'a BooleanArray = self.events.batch.column(column).as_boolean();
+        (!array.is_null(self.index)).then(|| array.value(self.index))
+    }
+
+    fn number_at<T: ArrowPrimitiveType>(self, column: usize) -> Option<T::Native> {
+        let array = self.events.batch.column(column).as_primitive::<T>();
+        (!array.is_null(self.index)).then(|| array.value(self.index))
+    }
+
+    /// Position of the row in its batch.
+    pub fn index(self) -> usize {
+        self.index
+    }
+
+    pub fn time(self) -> i64 {
+        self.events.time.value(self.index)
+    }
+
+    pub fn uid(self) -> &'a str {
+        self.events.uid.value(self.index)
+    }
+
+    pub fn source(self) -> &'a str {
+        let column: &DictionaryArray<Int16Type> = self.events.batch.column(2).as_dictionary();
+        let words: &StringArray = column.values().as_string();
+        words.value(column.keys().value(self.index) as usize)
+    }
+
+    pub fn activity(self) -> Activity {
+        byte_of(Activity::ALL, self.events.activity.byte(self.index)).unwrap_or(Activity::Other)
+    }
+
+    pub fn outcome(self) -> Outcome {
+        byte_of(Outcome::ALL, self.events.outcome.byte(self.index)).unwrap_or(Outcome::Unknown)
+    }
+
+    pub fn user(self) -> Option<&'a str> {
+        let user = self.events.user;
+        (!user.is_null(self.index)).then(|| user.value(self.index))
+    }
+
+    pub fn target_user(self) -> Option<&'a str> {
+        self.text_at(6)
+    }
+
+    pub fn is_admin(self) -> Option<bool> {
+        self.flag_at(7)
+    }
+
+    pub fn interactive(self) -> Option<bool> {
+        self.flag_at(8)
+    }
+
+    pub fn mfa(self) -> Option<bool> {
+        self.flag_at(9)
+    }
+
+    pub fn device_managed(self) -> Option<bool> {
+        self.flag_at(10)
+    }
+
+    pub fn ip(self) -> Option<&'a str> {
+        self.text_at(11)
+    }
+
+    pub fn country(self) -> Option<&'a str> {
+        self.text_at(12)
+    }
+
+    pub fn region(self) -> Option<&'a str> {
+        self.text_at(13)
+    }
+
+    pub fn city(self) -> Option<&'a str> {
+        self.text_at(14)
+    }
+
+    /// Latitude and longitude in degrees, when both are known.
+    pub fn coordinates(self) -> Option<(f64, f64)> {
+        let column = |i| -> &'a Float64Array { self.events.batch.column(i).as_primitive() };
+        let (lat, lon) = (column(15), column(16));
+        let known = !lat.is_null(self.index) && !lon.is_null(self.index);
+        known.then(|| (lat.value(self.index), lon.value(self.index)))
+    }
+
+    pub fn radius_km(self) -> Option<f64> {
+        self.number_at::<Float64Type>(17)
+    }
+
+    pub fn asn(self) -> Option<u32> {
+        let column: &'a UInt32Array = self.events.batch.column(18).as_primitive::<UInt32Type>();
+        (!column.is_null(self.index)).then(|| column.value(self.index))
+    }
+
+    pub fn network(self) -> Option<Network> {
+        byte_of(Network::ALL, self.events.network.byte(self.index))
+    }
+
+    pub fn device(self) -> Option<&'a str> {
+        self.text_at(20)
+    }
+
+    pub fn app(self) -> Option<&'a str> {
+        self.text_at(21)
+    }
+
+    pub fn object(self) -> Option<&'a str> {
+        self.text_at(22)
+    }
+
+    pub fn kind(self) -> Option<Kind> {
+        byte_of(Kind::ALL, self.events.kind.byte(self.index))
+    }
+
+    pub fn count(self) -> u64 {
+        self.events.count.value(self.index)
+    }
+
+    pub fn bytes(self) -> Option<u64> {
+        self.number_at::<UInt64Type>(25)
+    }
+
+    pub fn tokens(self) -> Option<u64> {
+        self.number_at::<UInt64Type>(26)
+    }
+
+    pub fn model(self) -> Option<&'a str> {
+        self.text_at(27)
+    }
+
+    pub fn sensitivity(self) -> Option<&'a str> {
+        self.text_at(28)
+    }
+
+    pub fn session(self) -> Option<&'a str> {
+        self.text_at(29)
+    }
+
+    /// The lateness class its format gave it.
+    pub fn class(self) -> &'a str {
+        let column: &DictionaryArray<Int8Type> = self.events.batch.column(30).as_dictionary();
+        let words: &StringArray = column.values().as_string();
+        words.value(column.keys().value(self.index) as usize)
+    }
+
+    /// File, or topic and partition.
+    pub fn origin(self) -> &'a str {
+        let column: &DictionaryArray<Int32Type> = self.events.batch.column(31).as_dictionary();
+        let words: &StringArray = column.values().as_string();
+        words.value(column.keys().value(self.index) as usize)
+    }
+
+    /// Record number within the origin.
+    pub fn offset(self) -> u64 {
+        let column: &UInt64Array = self.events.batch.column(32).as_primitive();
+        column.value(self.index)
+    }
+
+    /// Whether it arrived after its allowed lateness.
+    pub fn late(self) -> bool {
+        self.flag_at(33).unwrap_or(false)
+    }
+
+    /// Dedup key, taken before enrichment.
+    pub fn key(self) -> u64 {
+        let column: &UInt64Array = self.events.batch.column(34).as_primitive();
+        column.value(self.index)
+    }
+}
