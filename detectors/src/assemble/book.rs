@@ -1,0 +1,66 @@
+//! The alerts of the last two weeks of closed days: what a new alert may repeat.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::Claims;
+use crate::alert::Alert;
+use crate::time::Day;
+use crate::verdict::Verdict;
+use crate::world::Who;
+
+/// Days within which the same alert again is a repeat.
+const REPEAT_DAYS: Day = 14;
+
+/// Unmuted alerts by (detector, principal and value), with the day and how strong each was.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Book(BTreeMap<(usize, String), Vec<(Day, i32)>>);
+
+impl Book {
+    /// The latest day of the last 14 closed ones with an unmuted alert of the same detector,
+    /// principal and value that was at least as surprising.
+    pub fn repeats(&self, detector: usize, day: Day, who: &Who, verdict: &Verdict) -> Option<Day> {
+        let known = self.0.get(&(detector, key(who, verdict)))?;
+        let stronger = |(at, strength): &&(Day, i32)| {
+            (day - REPEAT_DAYS..day).contains(at) && self::strength(verdict) <= *strength
+        };
+        known.iter().filter(stronger).map(|(at, _)| *at).max()
+    }
+
+    /// Enters a closed day's alerts. Gives the number of principals with an unmuted one.
+    pub fn enter(&mut self, detector: usize, day: Day, claims: &Claims, alerts: &[Alert]) -> u64 {
+        let shown: BTreeSet<(&str, &str)> = alerts
+            .iter()
+            .filter(|alert| !alert.is_muted())
+            .map(|alert| (alert.entity.id.as_str(), alert.summary.as_str()))
+            .collect();
+        let mut principals = BTreeSet::new();
+        for (who, verdicts) in claims {
+            for verdict in verdicts {
+                let id = verdict.about.as_ref().map_or(&*who.name, |about| about.id.as_str());
+                if shown.contains(&(id, verdict.summary.as_str())) {
+                    principals.insert(id);
+                    let entry = self.0.entry((detector, key(who, verdict))).or_default();
+                    entry.push((day, strength(verdict)));
+                }
+            }
+        }
+        self.0.retain(|(of, _), days| {
+            if *of == detector {
+                days.retain(|(at, _)| day - REPEAT_DAYS < *at);
+            }
+            !days.is_empty()
+        });
+        principals.len() as u64
+    }
+}
+
+fn key(who: &Who, verdict: &Verdict) -> String {
+    let about = verdict.about.as_ref().map_or("", |about| about.id.as_str());
+    format!("{:?}\n{}\n{about}\n{}", who.stream, who.name, verdict.repeats_as())
+}
+
+fn strength(verdict: &Verdict) -> i32 {
+    verdict.surprise.unwrap_or(verdict.severity as i32)
+}

@@ -1,0 +1,103 @@
+//! The company's knowledge as one day's judgement reads it: frozen when the day is opened.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Judge, SeriesKey, Sums};
+use crate::model::fixed::HABIT;
+use crate::model::habit::{Attribute, Hours, TenantMasses, Values};
+use crate::model::population::Peers;
+use crate::time::{Day, is_weekend};
+use crate::verdict::Stream;
+
+/// What distinct outcomes are counted of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub enum Level {
+    Hour,
+    Country,
+    Region,
+    Asn,
+}
+
+/// One detector's frozen knowledge for one day.
+#[derive(Debug)]
+pub struct Frozen {
+    /// The day that is judged.
+    pub day: Day,
+    /// Whether it is a Saturday or Sunday.
+    pub weekend: bool,
+    /// Last day of the baseline, d - k.
+    pub through: Day,
+    /// Peers' constants per series.
+    peers: BTreeMap<SeriesKey, Peers>,
+    no_peers: Peers,
+    /// Judges of the streams that are judged on this day.
+    pub(crate) judges: BTreeMap<Stream, Judge>,
+    /// Principals active on a day of this type.
+    pub active: f64,
+    /// The tenant's hours.
+    pub hours: Hours,
+    masses: BTreeMap<Attribute, TenantMasses>,
+    distinct: BTreeMap<Level, f64>,
+}
+
+impl Frozen {
+    pub(crate) fn new(
+        day: Day,
+        through: Day,
+        sums: &Sums,
+        judges: BTreeMap<Stream, Judge>,
+    ) -> Self {
+        let peers = sums.series.iter().map(|(key, p)| (*key, p.constants(day))).collect();
+        let none = Values::default();
+        let masses = [Attribute::Country, Attribute::Region, Attribute::Asn]
+            .into_iter()
+            .map(|a| (a, TenantMasses::new(sums.values.get(&a).unwrap_or(&none), day, a)))
+            .collect();
+        let distinct = sums
+            .distinct
+            .iter()
+            .filter(|(_, (_, [_, days]))| 0 < *days)
+            .map(|(level, (_, [total, days]))| (*level, *total as f64 / *days as f64))
+            .collect();
+        Frozen {
+            day,
+            weekend: is_weekend(day),
+            through,
+            peers,
+            no_peers: crate::model::population::Population::default().constants(day),
+            judges,
+            active: sums.tested.values().map(|mean| mean.mean(day)).sum(),
+            hours: sums.hours.clone(),
+            masses,
+            distinct,
+        }
+    }
+
+    /// Peers' constants of a series; the prior where nothing is known.
+    pub fn peers(&self, key: &SeriesKey) -> &Peers {
+        self.peers.get(key).unwrap_or(&self.no_peers)
+    }
+
+    /// The judge of a stream; `None` while its population is unknown.
+    pub fn judge(&self, stream: Stream) -> Option<&Judge> {
+        self.judges.get(&stream)
+    }
+
+    /// The tenant's masses of an attribute.
+    pub fn masses(&self, attribute: Attribute) -> &TenantMasses {
+        &self.masses[&attribute]
+    }
+
+    /// Distinct outcomes per active principal and day, over all principals.
+    pub fn distinct_mean(&self, level: Level) -> f64 {
+        self.distinct.get(&level).copied().unwrap_or(1.0)
+    }
+
+    /// Weight of a habit learned on the judged day.
+    pub fn habit_weight(&self) -> i64 {
+        HABIT.weight(self.day)
+    }
+}

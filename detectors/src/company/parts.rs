@@ -1,0 +1,93 @@
+//! What one shard's closed day adds to the company's knowledge: integers that merge by addition.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::frozen::Level;
+use crate::model::habit::Attribute;
+use crate::panes::Span;
+use crate::verdict::Stream;
+
+/// One population of series: a stream, a measure of its detector, a window length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SeriesKey {
+    /// Who.
+    pub stream: Stream,
+    /// Index of the measure within its detector.
+    pub measure: u8,
+    /// Window length.
+    pub span: Span,
+}
+
+/// The sums of one closed day.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Principals with activity that the detector tests.
+    pub active: BTreeMap<Stream, u64>,
+    /// The day's verdicts: surprise to number of principals. All active ones, also those at 0.
+    pub verdicts: BTreeMap<Stream, BTreeMap<i32, u64>>,
+    /// Contributions to the populations of series.
+    pub series: BTreeMap<SeriesKey, [i128; 10]>,
+    /// User-hours in tenths: weekday 0-23, weekend 24-47.
+    pub hours: BTreeMap<u8, i64>,
+    /// User-days per value, in tenths.
+    pub values: BTreeMap<Attribute, BTreeMap<String, i64>>,
+    /// Distinct outcomes: total over principals, number of principals.
+    pub distinct: BTreeMap<Level, [u64; 2]>,
+    /// Unmuted incidents, for detectors that are not tests (physics, policy).
+    pub incidents: u64,
+}
+
+impl Parts {
+    /// Whether nothing happened.
+    pub fn is_empty(&self) -> bool {
+        self.active.is_empty()
+    }
+
+    /// One more tested principal with the day's largest surprise.
+    pub fn verdict(&mut self, stream: Stream, surprise: i32) {
+        *self.verdicts.entry(stream).or_default().entry(surprise).or_default() += 1;
+    }
+
+    /// One more principal with `count` distinct outcomes.
+    pub fn outcomes(&mut self, level: Level, count: u64) {
+        let sums = self.distinct.entry(level).or_default();
+        sums[0] += count;
+        sums[1] += 1;
+    }
+
+    /// Adds another shard's day.
+    pub fn merge(&mut self, other: Parts) {
+        for (stream, n) in other.active {
+            *self.active.entry(stream).or_default() += n;
+        }
+        for (stream, verdicts) in other.verdicts {
+            let mine = self.verdicts.entry(stream).or_default();
+            for (surprise, n) in verdicts {
+                *mine.entry(surprise).or_default() += n;
+            }
+        }
+        for (key, part) in other.series {
+            let mine = self.series.entry(key).or_default();
+            for (sum, more) in mine.iter_mut().zip(part) {
+                *sum += more;
+            }
+        }
+        for (hour, tenths) in other.hours {
+            *self.hours.entry(hour).or_default() += tenths;
+        }
+        for (attribute, values) in other.values {
+            let mine = self.values.entry(attribute).or_default();
+            for (value, tenths) in values {
+                *mine.entry(value).or_default() += tenths;
+            }
+        }
+        for (level, [total, days]) in other.distinct {
+            let mine = self.distinct.entry(level).or_default();
+            mine[0] += total;
+            mine[1] += days;
+        }
+        self.incidents += other.incidents;
+    }
+}

@@ -1,0 +1,158 @@
+//! The order-free core: events in, alerts out, day by day.
+//!
+//! Invariant: the final alerts depend on the set of admitted events and on the settings, not on the
+//! order, the batches, the threads or the restarts by which the events came. Live and backtest
+//! both drive this and nothing else.
+
+mod observe;
+mod seal;
+mod snapshot;
+
+pub use snapshot::{RestoreError, Snapshot, StateRow};
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::alert::Alert;
+use crate::assemble::{Assembler, Book, Claims};
+use crate::catalog::{self, Entry};
+use crate::company::{Company, Frozen};
+use crate::detector::FrozenDays;
+use crate::shard::{SHARDS, Shard, Tally};
+use crate::time::Day;
+use crate::verdict::Stream;
+use crate::world::World;
+
+/// One enabled detector.
+#[derive(Debug, Clone, Copy)]
+pub struct Active {
+    /// Its line in the catalog.
+    pub entry: &'static Entry,
+    /// Allowed lateness, ms: the largest of the classes configured for it.
+    pub lateness_ms: i64,
+    /// Its baseline of day d holds the days up to d - lag.
+    pub lag: i32,
+}
+
+/// A day that one detector has closed, with its final alerts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SealedDay {
+    /// The detector.
+    pub detector: &'static str,
+    /// The day.
+    pub day: Day,
+    /// All its alerts, muted ones included, by id.
+    pub alerts: Vec<Alert>,
+}
+
+/// The detection state of one tenant.
+pub struct Core {
+    world: Arc<World>,
+    threads: usize,
+    detectors: Vec<Active>,
+    readers: Vec<Vec<usize>>,
+    /// The virtual shards, and behind them one for the company as a whole.
+    shards: Vec<Shard>,
+    companies: Vec<Company>,
+    /// Alpha per open day, detector and stream, as frozen when the day was opened.
+    alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
+    frozen: Vec<FrozenDays>,
+    /// Current verdicts of open days, for eager publication.
+    claims: BTreeMap<(usize, Day), Claims>,
+    book: Book,
+    first_day: Option<Day>,
+    last_day: Option<Day>,
+    /// Phases off: for tests of the laws, which would see the ledger only.
+    phases: bool,
+    tallies: BTreeMap<Arc<str>, Tally>,
+    /// Stored rows of dedup keys, by shard and day.
+    key_rows: BTreeMap<(u16, Day), u32>,
+}
+
+impl Core {
+    /// An empty core that works on `threads` threads.
+    pub fn new(world: Arc<World>, threads: usize) -> Self {
+        let detectors: Vec<Active> = world
+            .enabled()
+            .into_iter()
+            .map(|(entry, lateness_ms, lag)| Active { entry, lateness_ms, lag })
+            .collect();
+        let shards = (0..=SHARDS).map(|_| Shard::new(catalog::build(&world))).collect();
+        Core {
+            readers: crate::shard::readers(&world),
+            shards,
+            companies: detectors.iter().map(|_| Company::default()).collect(),
+            alphas: BTreeMap::new(),
+            frozen: detectors.iter().map(|_| FrozenDays::new()).collect(),
+            claims: BTreeMap::new(),
+            book: Book::default(),
+            first_day: None,
+            last_day: None,
+            phases: true,
+            tallies: BTreeMap::new(),
+            key_rows: BTreeMap::new(),
+            threads: threads.max(1),
+            detectors,
+            world,
+        }
+    }
+
+    /// Judges from the first known day at full alpha. For tests: the ledger phase hides what fires.
+    pub fn without_phases(mut self) -> Self {
+        self.phases = false;
+        self
+    }
+
+    /// Settings and calendar.
+    pub fn world(&self) -> &Arc<World> {
+        &self.world
+    }
+
+    /// The enabled detectors.
+    pub fn detectors(&self) -> &[Active] {
+        &self.detectors
+    }
+
+    /// The last closed day of each detector.
+    pub fn sealed(&self) -> Vec<Option<Day>> {
+        self.companies.iter().map(Company::sealed).collect()
+    }
+
+    /// The first day that is not closed for every detector.
+    pub fn last_day(&self) -> Option<Day> {
+        self.last_day
+    }
+
+    /// Whether rows of a day may be judged: every detector has closed what its baseline needs.
+    pub fn is_ready(&self, day: Day) -> bool {
+        let of = |(active, company): (&Active, &Company)| {
+            company.sealed().is_some_and(|sealed| day - active.lag <= sealed)
+        };
+        self.detectors.iter().zip(&self.companies).all(of)
+    }
+
+    /// Rows by source since the start of this core.
+    pub fn tallies(&self) -> &BTreeMap<Arc<str>, Tally> {
+        &self.tallies
+    }
+
+    /// Bytes that the state of all principals takes when stored, and the number of principals.
+    pub fn state_size(&self) -> (usize, usize) {
+        let bytes = |shard: &Shard| shard.detectors.iter().map(|d| d.stored_bytes()).sum::<usize>();
+        let names = self.shards.iter().map(|shard| shard.names().len()).sum();
+        (self.shards.iter().map(bytes).sum(), names)
+    }
+
+    fn assembler(&self, detector: usize) -> Assembler<'_> {
+        Assembler {
+            world: &self.world,
+            entry: self.detectors[detector].entry,
+            detector,
+            book: &self.book,
+        }
+    }
+
+    fn frozen_day(&self, detector: usize, day: Day) -> Option<&Arc<Frozen>> {
+        self.frozen[detector].get(&day)
+    }
+}

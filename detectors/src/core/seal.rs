@@ -1,0 +1,181 @@
+//! Days are opened and closed. Closing follows the due times (end of the day + allowed lateness), so
+//! that whatever the pace, a day is frozen with the same knowledge.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::{Core, SealedDay};
+use crate::company::{Frozen, Judge, Phase, Share, Sums, alphas, phase};
+use crate::company::Parts;
+use crate::detector::Verdicts;
+use crate::assemble::Claims;
+use crate::shard::{SHARDS, Shard};
+use crate::time::Day;
+use crate::verdict::Stream;
+
+impl Core {
+    /// Closes every day whose allowed lateness `clock_ms` (the least partition clock) has passed.
+    pub fn advance(&mut self, clock_ms: i64) -> Vec<SealedDay> {
+        let targets: Vec<Day> = self
+            .detectors
+            .iter()
+            .map(|active| self.world.calendar.day(clock_ms - active.lateness_ms) - 1)
+            .collect();
+        self.seal_to(&targets)
+    }
+
+    /// Closes what the baselines of a day need, and nothing more: the next day of a replay.
+    pub fn require(&mut self, day: Day) -> Vec<SealedDay> {
+        let targets: Vec<Day> = self.detectors.iter().map(|active| day - active.lag).collect();
+        self.seal_to(&targets)
+    }
+
+    /// Closes everything up to the last day that has events.
+    pub fn seal_all(&mut self) -> Vec<SealedDay> {
+        let Some(last) = self.last_day else { return Vec::new() };
+        let targets = vec![last; self.detectors.len()];
+        self.seal_to(&targets)
+    }
+
+    /// Closes days up to each detector's target, in the order in which they fall due.
+    fn seal_to(&mut self, targets: &[Day]) -> Vec<SealedDay> {
+        let mut due = Vec::new();
+        for (index, target) in targets.iter().enumerate() {
+            let sealed = self.companies[index].sealed();
+            if sealed.is_some_and(|sealed| *target <= sealed) {
+                continue;
+            }
+            // Before the first event there is nothing to close day by day.
+            let first = match (sealed, self.first_day) {
+                (_, None) => *target,
+                (None, Some(first)) => first.min(*target),
+                (Some(sealed), Some(first)) => (sealed + 1).max(first.min(*target)),
+            };
+            for day in first..=*target {
+                let end = self.world.calendar.end(day);
+                due.push((end + self.detectors[index].lateness_ms, index, day));
+            }
+        }
+        due.sort_unstable();
+        due.into_iter().filter_map(|(_, index, day)| self.seal_day(index, day)).collect()
+    }
+
+    /// Closes one day of one detector.
+    fn seal_day(&mut self, index: usize, day: Day) -> Option<SealedDay> {
+        let has_begun = self.first_day.is_some_and(|first| first <= day);
+        if has_begun {
+            self.open(day);
+        }
+        let frozen = self.frozen[index].remove(&day);
+        let (mut parts, verdicts) = self.seal_shards(index, day, frozen.as_deref());
+        self.claims.remove(&(index, day));
+        let mut sealed = None;
+        if let Some(frozen) = &frozen {
+            let alerts = self.assembler(index).alerts(frozen, &verdicts);
+            let incidents = self.book.enter(index, day, &verdicts, &alerts);
+            if !crate::catalog::is_statistical(self.detectors[index].entry) {
+                parts.incidents = incidents;
+            }
+            sealed = Some(SealedDay { detector: self.detectors[index].entry.name, day, alerts });
+        }
+        let lag = self.detectors[index].lag;
+        self.companies[index].seal(day, parts, lag);
+        let all_sealed = self.companies.iter().map(|c| c.sealed()).min().flatten();
+        if let Some(all_sealed) = all_sealed {
+            self.alphas = self.alphas.split_off(&(all_sealed + 1));
+            for shard in &mut self.shards {
+                shard.forget_keys(all_sealed);
+            }
+        }
+        sealed
+    }
+
+    fn seal_shards(&mut self, index: usize, day: Day, frozen: Option<&Frozen>) -> (Parts, Claims) {
+        let world = &self.world;
+        let seal = |shard: &mut Shard| -> (Parts, Vec<(crate::world::Who, Vec<_>)>) {
+            let names = &shard.names;
+            let (parts, verdicts): (Parts, Verdicts) =
+                shard.detectors[index].seal(world, day, frozen, names);
+            let named = |(entity, said): (u32, Vec<_>)| (names[entity as usize].clone(), said);
+            (parts, verdicts.into_iter().map(named).collect())
+        };
+        let each = (SHARDS + 1).div_ceil(self.threads);
+        let results: Vec<_> = if self.threads == 1 {
+            self.shards.iter_mut().map(seal).collect()
+        } else {
+            std::thread::scope(|scope| {
+                let seal = &seal;
+                let handles: Vec<_> = self
+                    .shards
+                    .chunks_mut(each)
+                    .map(|chunk| scope.spawn(move || chunk.iter_mut().map(seal).collect::<Vec<_>>()))
+                    .collect();
+                handles.into_iter().flat_map(|h| h.join().expect("a worker panicked")).collect()
+            })
+        };
+        let (mut all, mut claims) = (Parts::default(), Claims::new());
+        for (parts, verdicts) in results {
+            all.merge(parts);
+            claims.extend(verdicts);
+        }
+        (all, claims)
+    }
+
+    /// Freezes what a day is judged by. Does nothing for a day that is open or closed.
+    pub(super) fn open(&mut self, day: Day) {
+        let open = |d: usize| self.companies[d].sealed().is_none_or(|sealed| sealed < day);
+        let missing: Vec<usize> = (0..self.detectors.len())
+            .filter(|d| open(*d) && !self.frozen[*d].contains_key(&day))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
+        self.last_day = Some(self.last_day.map_or(day, |last| last.max(day)));
+        if !self.alphas.contains_key(&day) {
+            let divided = self.divide_budget(day);
+            self.alphas.insert(day, divided);
+        }
+        for index in missing {
+            let active = &self.detectors[index];
+            let through = day - active.lag;
+            let sums = self.companies[index].as_of(through);
+            let judges = self.judges(index, day, &sums);
+            let frozen = Arc::new(Frozen::new(day, through, &sums, judges));
+            self.frozen[index].insert(day, frozen);
+        }
+    }
+
+    fn judges(&self, index: usize, day: Day, sums: &Sums) -> BTreeMap<Stream, Judge> {
+        let lag = self.detectors[index].lag;
+        let first = self.companies[index].first_judged(day - lag, lag);
+        let none = Default::default();
+        let alphas = &self.alphas[&day];
+        let judge = |(stream, first): (&Stream, &Day)| {
+            let alpha = *alphas.get(&(index, *stream))?;
+            let histogram = sums.histograms.get(stream).unwrap_or(&none);
+            let phase: Phase = phase(*first, day, self.phases);
+            Some((*stream, Judge::new(histogram, day, alpha, phase)))
+        };
+        first.iter().filter(|(_, first)| **first <= day).filter_map(judge).collect()
+    }
+
+    /// Alpha per detector and stream for a day, from the days that each baseline holds.
+    fn divide_budget(&self, day: Day) -> BTreeMap<(usize, Stream), f64> {
+        let mut shares = BTreeMap::new();
+        let mut policy_rate = 0.0;
+        for (index, active) in self.detectors.iter().enumerate() {
+            let sums = self.companies[index].as_of(day - active.lag);
+            if !crate::catalog::is_statistical(active.entry) {
+                policy_rate += sums.incidents.mean_of_all();
+                continue;
+            }
+            for (stream, mean) in &sums.tested {
+                let tested = mean.mean(day);
+                let weight = crate::catalog::share(active.entry, *stream);
+                shares.insert((index, *stream), Share { weight, tested });
+            }
+        }
+        alphas(self.world.settings.budget_per_day, policy_rate, &shares)
+    }
+}

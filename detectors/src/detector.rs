@@ -1,0 +1,151 @@
+//! What a detector is: an order-free day, a fold of closed days, and a verdict from the two.
+//!
+//! Invariant: [`Runner`] alone decides which days a baseline holds. A detector never sees a day
+//! later than the one it judges by, so no detector can break the order law.
+
+mod runner;
+
+pub use runner::Runner;
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::company::{Frozen, Judge, Parts};
+use crate::event::Row;
+use crate::evidence::EventRef;
+use crate::time::Day;
+use crate::verdict::{Stream, Verdict};
+use crate::world::{Who, World};
+
+/// One admitted event on its way into a detector.
+#[derive(Debug, Clone, Copy)]
+pub struct Event<'a> {
+    /// Its columns.
+    pub row: Row<'a>,
+    /// The tenant's day it belongs to.
+    pub day: Day,
+    /// Its pane of that day.
+    pub pane: u16,
+    /// Judged among these.
+    pub stream: Stream,
+    /// The acting principal.
+    pub user: &'a str,
+    /// Shared text of its source.
+    pub source: &'a Arc<str>,
+    /// Shared text of its origin.
+    pub origin: &'a Arc<str>,
+    /// Settings and clocks.
+    pub world: &'a World,
+}
+
+impl Event<'_> {
+    /// Where it can be found again.
+    pub fn to_ref(&self) -> EventRef {
+        EventRef {
+            time: self.row.time(),
+            uid: self.row.uid().into(),
+            source: self.source.clone(),
+            origin: self.origin.clone(),
+            offset: self.row.offset(),
+        }
+    }
+}
+
+/// The circumstances of a judgement: day, principal, company.
+#[derive(Debug, Clone, Copy)]
+pub struct On<'a> {
+    /// Settings and clocks.
+    pub world: &'a World,
+    /// The company's knowledge, frozen for the day.
+    pub frozen: &'a Frozen,
+    /// Who is judged.
+    pub who: &'a Who,
+}
+
+impl On<'_> {
+    /// The judge of the principal's stream; `None` while its population is unknown.
+    pub fn judge(&self) -> Option<&Judge> {
+        self.frozen.judge(self.who.stream)
+    }
+}
+
+/// A detector's own part: what a day collects, what is learned from it, what it says.
+pub trait Kind: Send + Sync + 'static {
+    /// Learned from closed days.
+    type Base: Default + Clone + Serialize + DeserializeOwned + Send;
+    /// What one closed day teaches.
+    type Summary: Clone + Serialize + DeserializeOwned + Send;
+    /// An open day: merges in any order.
+    type Open: Default + Serialize + DeserializeOwned + Send;
+
+    /// Whether surprises are calibrated against the population; not so for physics and policy.
+    const STATISTICAL: bool = true;
+    /// Whether the verdict of a day also reads the day before.
+    const LOOKBACK: bool = false;
+    /// Whether the company as a whole is judged too.
+    const COMPANY: bool = false;
+    /// Weight in the division of the budget, for a principal's stream.
+    fn share(&self, stream: Stream) -> f64;
+    /// Whether a row of one of its activities counts.
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
+    /// Adds an event to its day. Commutes.
+    fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
+    /// Adds another part of the same day; only for detectors that judge the company.
+    fn merge(&self, _open: &mut Self::Open, _other: Self::Open) {}
+    /// Learns a closed day.
+    fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
+    /// The largest surprise of the day, alerting or not: what calibration is made of.
+    fn score(&self, base: &Self::Base, open: &Self::Open, on: On<'_>) -> i32;
+    /// The day's verdicts. `before` is the day before, for detectors that look back.
+    fn verdicts(
+        &self,
+        base: &Self::Base,
+        open: &Self::Open,
+        before: Option<&Self::Open>,
+        on: On<'_>,
+    ) -> Vec<Verdict>;
+    /// What the closed day teaches. `base` is what the day was judged by, `latest` all days before it.
+    fn close(
+        &self,
+        base: &Self::Base,
+        latest: &Self::Base,
+        open: &Self::Open,
+        on: On<'_>,
+        parts: &mut Parts,
+    ) -> Self::Summary;
+}
+
+/// Frozen knowledge of the open days of one detector.
+pub type FrozenDays = BTreeMap<Day, Arc<Frozen>>;
+
+/// One day's verdicts by index of principal.
+pub type Verdicts = Vec<(u32, Vec<Verdict>)>;
+
+/// One detector in one shard, whatever its kind.
+pub trait Detector: Send {
+    /// See [`Kind::wants`].
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
+    /// Adds an event of the principal with this index.
+    fn observe(&mut self, entity: u32, event: &Event<'_>);
+    /// Takes over what another shard's detector of the same kind collected for the company.
+    fn absorb(&mut self, entity: u32, other: &mut dyn Detector);
+    /// The verdicts of everything touched since the last call, by day.
+    fn evaluate(&mut self, world: &World, days: &FrozenDays, names: &[Who]) -> BTreeMap<Day, Verdicts>;
+    /// Closes a day: its final verdicts and what it teaches the company.
+    fn seal(&mut self, world: &World, day: Day, frozen: Option<&Frozen>, names: &[Who]) -> (Parts, Verdicts);
+    /// State of the principals that changed since the last call.
+    fn dirty(&mut self) -> Vec<(u32, Vec<u8>)>;
+    /// Puts a principal's state back.
+    ///
+    /// # Errors
+    /// When the bytes are not of this version.
+    fn restore(&mut self, entity: u32, bytes: &[u8]) -> Result<(), postcard::Error>;
+    /// Bytes that the state of all principals takes when stored.
+    fn stored_bytes(&self) -> usize;
+    /// Itself, for [`Detector::absorb`].
+    fn as_any(&mut self) -> &mut dyn Any;
+}

@@ -1,0 +1,185 @@
+//! One of the 256 virtual shards: its principals, its dedup keys, its detectors.
+//!
+//! Invariant: a principal's rows all come to one shard, and a row that was seen before changes nothing.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::detector::{Detector, Event};
+use crate::event::{Activity, Events};
+use crate::time::Day;
+use crate::verdict::Stream;
+use crate::world::{Who, World};
+
+/// Number of virtual shards, fixed for ever: state is stored under their numbers.
+pub const SHARDS: usize = 256;
+
+/// Hashes that are already uniform need no second hash.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Uniform(u64);
+
+impl std::hash::Hasher for Uniform {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
+    }
+
+    fn write_u64(&mut self, value: u64) {
+        self.0 ^= value;
+    }
+}
+
+type Build = std::hash::BuildHasherDefault<Uniform>;
+
+/// Where a row goes: the shard of its user, else of its address, else of its id.
+pub fn route(seed: u64, row: crate::event::Row<'_>) -> u8 {
+    let key = row.user().or_else(|| row.ip()).unwrap_or_else(|| row.uid());
+    (xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), seed) >> 56) as u8
+}
+
+/// A batch with what every shard needs of it computed once.
+pub struct Prepared<'a> {
+    /// The rows.
+    pub events: Events<'a>,
+    /// Day and shard of each row.
+    pub rows: Vec<(Day, u8)>,
+    /// Shared text of the source and origin of each row, by their dictionary.
+    pub texts: Vec<(Arc<str>, Arc<str>)>,
+    /// Index into `texts` of each row.
+    pub text_of: Vec<u16>,
+}
+
+/// How many rows a source gave, and what became of them.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Rows that were new and in time for at least one detector.
+    pub admitted: u64,
+    /// Rows seen before.
+    pub repeats: u64,
+    /// Rows of days that every detector has closed.
+    pub late: u64,
+}
+
+/// One virtual shard.
+pub struct Shard {
+    pub(crate) names: Vec<Who>,
+    index: HashMap<Who, u32, Build>,
+    seen: BTreeMap<Day, HashSet<u64, Build>>,
+    new_keys: Vec<(Day, u64)>,
+    /// In the order of the enabled detectors.
+    pub(crate) detectors: Vec<Box<dyn Detector>>,
+}
+
+impl Shard {
+    /// An empty shard with these detectors.
+    pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
+        Shard {
+            names: Vec::new(),
+            index: HashMap::default(),
+            seen: BTreeMap::new(),
+            new_keys: Vec::new(),
+            detectors,
+        }
+    }
+
+    /// The principals by index.
+    pub fn names(&self) -> &[Who] {
+        &self.names
+    }
+
+    /// The index of a principal, made when it is new.
+    pub fn entity(&mut self, who: Who) -> u32 {
+        if let Some(index) = self.index.get(&who) {
+            return *index;
+        }
+        let index = self.names.len() as u32;
+        self.names.push(who.clone());
+        self.index.insert(who, index);
+        index
+    }
+
+    /// Takes one row in. `readers`: the detectors that read its activity; `sealed`: the last closed
+    /// day of each detector.
+    pub fn observe(
+        &mut self,
+        world: &World,
+        batch: &Prepared<'_>,
+        row: usize,
+        readers: &[usize],
+        sealed: &[Option<Day>],
+        tally: &mut Tally,
+    ) {
+        let (day, _) = batch.rows[row];
+        let is_open = |detector: usize| sealed[detector].is_none_or(|sealed| sealed < day);
+        if !(0..sealed.len()).any(is_open) {
+            tally.late += 1;
+            return;
+        }
+        let row = batch.events.row(row);
+        if !self.seen.entry(day).or_default().insert(row.key()) {
+            tally.repeats += 1;
+            return;
+        }
+        self.new_keys.push((day, row.key()));
+        tally.admitted += 1;
+        let Some(user) = row.user() else { return };
+        let stream = Stream::of(row.kind());
+        let mut entity = None;
+        for &detector in readers {
+            if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
+                continue;
+            }
+            let entity = *entity.get_or_insert_with(|| {
+                let who = Who { stream, name: user.into() };
+                Self::entity(self, who)
+            });
+            let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
+            let event = Event {
+                row,
+                day,
+                pane: world.calendar.pane(day, row.time()),
+                stream,
+                user,
+                source,
+                origin,
+                world,
+            };
+            self.detectors[detector].observe(entity, &event);
+        }
+    }
+
+    /// Forgets the dedup keys of the days up to `day`: repeats of theirs are too late.
+    pub fn forget_keys(&mut self, day: Day) {
+        self.seen = self.seen.split_off(&(day + 1));
+        self.new_keys.retain(|(known, _)| day < *known);
+    }
+
+    /// Dedup keys since the last call, by day.
+    pub fn take_new_keys(&mut self) -> BTreeMap<Day, Vec<u64>> {
+        let mut out = BTreeMap::<Day, Vec<u64>>::new();
+        for (day, key) in self.new_keys.drain(..) {
+            out.entry(day).or_default().push(key);
+        }
+        out
+    }
+
+    /// Puts dedup keys back.
+    pub fn restore_keys(&mut self, day: Day, keys: impl IntoIterator<Item = u64>) {
+        self.seen.entry(day).or_default().extend(keys);
+    }
+}
+
+/// Which detectors read an activity.
+pub fn readers(world: &World) -> Vec<Vec<usize>> {
+    let enabled = world.enabled();
+    let reads = |activity: &Activity| {
+        let of = |(index, (entry, _, _)): (usize, &(&crate::catalog::Entry, i64, i32))| {
+            entry.activities.contains(activity).then_some(index)
+        };
+        enabled.iter().enumerate().filter_map(of).collect()
+    };
+    Activity::ALL.iter().map(reads).collect()
+}
