@@ -8,4 +8,5 @@ pub mod alert;
 pub mod catalog;
 pub mod directory;
 pub mod event;
+pub mod model;
 pub mod settings;
