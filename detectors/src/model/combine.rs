@@ -18,7 +18,7 @@ pub fn combine(ps: &[f64]) -> f64 {
         return 1.0;
     }
     // Sorted, so that the sum has the same bits in whatever order the families come.
-    let mut sorted: Vec<f64> = ps.iter().map(|p| p.min(0.5).max(P_MIN)).collect();
+    let mut sorted: Vec<f64> = ps.iter().copied().map(capped).collect();
     sorted.sort_by(f64::total_cmp);
     let mean = sorted.iter().copied().map(cauchy).sum::<f64>() / sorted.len() as f64;
     // Far out the tail is 1 / (pi x); the arctangent would lose all digits.
@@ -27,6 +27,11 @@ pub fn combine(ps: &[f64]) -> f64 {
     } else {
         0.5 - mean.atan() / PI
     }
+}
+
+/// A p within [`P_MIN`] and 1/2; one that is no number says nothing.
+fn capped(p: f64) -> f64 {
+    if p < 0.5 { p.max(P_MIN) } else { 0.5 }
 }
 
 /// The standard Cauchy value with upper tail p.

@@ -79,7 +79,9 @@ mod tests {
         fn the_tail_is_that_of_the_library(log_nu in -0.3..3.0f64, t in -50.0..50.0f64) {
             let nu = 10f64.powf(log_nu);
             let library = StudentsT::new(0.0, 1.0, nu).expect("a valid t").sf(t);
-            prop_assume!(1e-12 < library);
+            if library < 1e-12 {
+                return Ok(());
+            }
             let ours = 10f64.powf(log10_t_sf(t, nu));
             prop_assert!((ours / library - 1.0).abs() < 1e-8, "{} {}: {} {}", t, nu, ours, library);
         }

@@ -151,6 +151,7 @@ mod tests {
                 together.fold_many(day, &users, Learn::Alerted);
             }
             one_by_one.fold(day, [], Learn::Fully);
+            together.fold(day, [], Learn::Fully);
             prop_assert_eq!(one_by_one, together);
         }
     }

@@ -292,6 +292,7 @@ mod tests {
                 together.fold_many(day, some.iter().map(|value| (*value, 1)), Learn::Alerted);
             }
             one_by_one.bring_forward(day);
+            together.bring_forward(day);
             prop_assert_eq!(&one_by_one, &together);
             let stored = postcard::to_allocvec(&together).expect("plain data");
             prop_assert_eq!(postcard::from_bytes::<Values<u64>>(&stored).expect("what was stored"), together);
