@@ -31,7 +31,6 @@ const EVIDENCE_MAX: usize = 12;
 pub struct Assembler<'a> {
     pub(crate) world: &'a World,
     pub(crate) entry: &'static Entry,
-    pub(crate) detector: usize,
     pub(crate) book: &'a Book,
 }
 
@@ -65,13 +64,20 @@ impl Assembler<'_> {
         for (who, verdicts) in claims {
             for verdict in verdicts.iter().filter(|_| who.stream != Stream::Company) {
                 for cause in &verdict.causes {
-                    by_cause.entry(cause).or_default().entry(who).or_insert(verdict);
+                    by_cause
+                        .entry(cause)
+                        .or_default()
+                        .entry(who)
+                        .or_insert(verdict);
                 }
             }
         }
         let limit = (COMMON_CAUSE_SHARE * frozen.active).max(COMMON_CAUSE_MIN);
         by_cause.retain(|_, members| limit < members.len() as f64);
-        by_cause.into_iter().map(|(cause, members)| (cause, members.into_iter().collect())).collect()
+        by_cause
+            .into_iter()
+            .map(|(cause, members)| (cause, members.into_iter().collect()))
+            .collect()
     }
 
     fn overlay(
@@ -82,34 +88,50 @@ impl Assembler<'_> {
         causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
     ) -> Option<Suppressed> {
         let muted = |reason: &str, by: String| {
-            Some(Suppressed { effect: "muted".into(), reason: reason.into(), by })
+            Some(Suppressed {
+                effect: "muted".into(),
+                reason: reason.into(),
+                by,
+            })
         };
         if let Some((effect, reason, by)) = &verdict.overlay
             && *effect == "muted"
         {
             return muted(reason, by.clone());
         }
-        let all_common = verdict.causes.iter().all(|cause| causes.contains_key(cause.as_str()));
+        let all_common = verdict
+            .causes
+            .iter()
+            .all(|cause| causes.contains_key(cause.as_str()));
         if let Some(cause) = verdict.causes.first().filter(|_| all_common) {
             let tenant = self.company();
             return muted("common_cause", self.id(frozen, &tenant, cause));
         }
         let judge = frozen.judge(who.stream);
         if judge.is_some_and(|judge| judge.phase == Phase::Ledger) && verdict.surprise.is_some() {
-            return muted("phase", format!("the first week of judging {} entities", kind_word(who)));
+            return muted(
+                "phase",
+                format!("the first week of judging {} entities", kind_word(who)),
+            );
         }
-        if let Some(day) = self.book.repeats(self.detector, frozen.day, who, verdict) {
+        if let Some(day) = self.book.repeats(self.entry.name, frozen.day, who, verdict) {
             return muted("repeat", format!("the alert of {}", day_text(day)));
         }
-        verdict.overlay.as_ref().map(|(effect, reason, by)| Suppressed {
-            effect: (*effect).into(),
-            reason: (*reason).into(),
-            by: by.clone(),
-        })
+        verdict
+            .overlay
+            .as_ref()
+            .map(|(effect, reason, by)| Suppressed {
+                effect: (*effect).into(),
+                reason: (*reason).into(),
+                by: by.clone(),
+            })
     }
 
     fn company(&self) -> Entity {
-        Entity { kind: "tenant".into(), id: self.world.settings.tenant.clone() }
+        Entity {
+            kind: "tenant".into(),
+            id: self.world.settings.tenant.clone(),
+        }
     }
 
     /// One statement about the company instead of one about each member.
@@ -120,12 +142,16 @@ impl Assembler<'_> {
         members: &[(&Who, &Verdict)],
     ) -> (Who, Verdict) {
         let first = members[0].1;
-        let mut evidence: Vec<EventRef> =
-            members.iter().flat_map(|(_, verdict)| verdict.evidence.iter().cloned()).collect();
+        let mut evidence: Vec<EventRef> = members
+            .iter()
+            .flat_map(|(_, verdict)| verdict.evidence.iter().cloned())
+            .collect();
         evidence.sort_by(|a, b| (a.time, &a.uid).cmp(&(b.time, &b.uid)));
         evidence.truncate(EVIDENCE_MAX);
         let ends = members.iter().map(|(_, v)| v.span);
-        let span = ends.clone().fold((i64::MAX, i64::MIN), |(a, b), (c, d)| (a.min(c), b.max(d)));
+        let span = ends
+            .clone()
+            .fold((i64::MAX, i64::MIN), |(a, b), (c, d)| (a.min(c), b.max(d)));
         let windows = members.iter().map(|(_, v)| v.window);
         let window = windows.fold((i64::MAX, i64::MIN), |(a, b), (c, d)| (a.min(c), b.max(d)));
         let verdict = Verdict {
@@ -157,13 +183,26 @@ impl Assembler<'_> {
                 "if not, treat the members' alerts as one campaign".into(),
             ],
         };
-        (Who { stream: Stream::Company, name: self.world.settings.tenant.as_str().into() }, verdict)
+        (
+            Who {
+                stream: Stream::Company,
+                name: self.world.settings.tenant.as_str().into(),
+            },
+            verdict,
+        )
     }
 
     fn id(&self, frozen: &Frozen, entity: &Entity, value: &str) -> String {
         let tenant = &self.world.settings.tenant;
         let day = day_text(frozen.day);
-        hash_id(&[tenant, self.entry.name, &entity.kind, &entity.id, value, &day])
+        hash_id(&[
+            tenant,
+            self.entry.name,
+            &entity.kind,
+            &entity.id,
+            value,
+            &day,
+        ])
     }
 
     fn alert(
@@ -178,8 +217,10 @@ impl Assembler<'_> {
             id: who.name.to_string(),
         });
         let tenant = self.world.settings.tenant.clone();
-        let judge = frozen.judge(who.stream).filter(|_| verdict.surprise.is_some());
-        let p = |surprise: i32| judge.map(|judge| four_digits(judge.p(surprise)));
+        let judge = frozen
+            .judge(who.stream)
+            .filter(|_| verdict.surprise.is_some());
+        let p = |surprise: u32| judge.map(|judge| four_digits(judge.p(surprise)));
         Alert {
             id: self.id(frozen, &entity, &verdict.value),
             incident: hash_id(&[&tenant, &entity.kind, &entity.id, &day_text(frozen.day)]),
@@ -209,10 +250,19 @@ impl Assembler<'_> {
             baseline: Baseline {
                 source: verdict.baseline.into(),
                 days: verdict.days,
-                history: verdict.history.iter().map(|value| four_digits(*value)).collect(),
+                history: verdict
+                    .history
+                    .iter()
+                    .map(|value| four_digits(*value))
+                    .collect(),
             },
             evidence: verdict.evidence.iter().map(EventRef::to_evidence).collect(),
-            attack: self.entry.attack.iter().map(|id| (*id).to_owned()).collect(),
+            attack: self
+                .entry
+                .attack
+                .iter()
+                .map(|id| (*id).to_owned())
+                .collect(),
             next_steps: verdict.next_steps.clone(),
             suppressed,
             cold: verdict.baseline == "peers",

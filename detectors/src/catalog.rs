@@ -1,6 +1,15 @@
 //! Every detector, one line each.
 
+mod ai_usage_spike;
+mod impossible_travel;
+mod mass_download;
+mod off_hours_login;
+mod unusual_location;
+mod volume;
+
+use crate::detector::Detector;
 use crate::event::Activity;
+use crate::world::World;
 
 /// One parameter of a detector: a number, its unit and what it does.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +37,7 @@ pub struct Page {
 }
 
 /// A detector as the catalog knows it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Entry {
     /// Name in alerts and configuration.
     pub name: &'static str,
@@ -40,9 +49,40 @@ pub struct Entry {
     pub family: &'static str,
     /// Its parameters.
     pub params: &'static [Param],
+    /// Whether it is calibrated and takes part in the budget; physics and policy are not.
+    pub statistical: bool,
+    /// Weight in the division of the budget.
+    pub share: f64,
     /// Its page.
     pub page: Page,
+    /// Makes one for a shard.
+    pub make: fn(&World, lag: i32) -> Box<dyn Detector>,
+}
+
+/// Part of a detector's weight that its verdicts about the company as a whole get: there is one
+/// company, so each of its tests is bought dear.
+pub const COMPANY_SHARE: f64 = 0.1;
+
+/// One of each enabled detector, for a shard.
+pub fn build(world: &World) -> Vec<Box<dyn Detector>> {
+    world
+        .enabled()
+        .into_iter()
+        .map(|(entry, _, lag)| (entry.make)(world, lag))
+        .collect()
 }
 
 /// All detectors, in the order in which they are shown.
-pub static CATALOG: &[Entry] = &[];
+pub static CATALOG: &[Entry] = &[
+    off_hours_login::ENTRY,
+    mass_download::ENTRY,
+    unusual_location::ENTRY,
+    impossible_travel::ENTRY,
+    ai_usage_spike::ENTRY,
+];
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name)
+    }
+}

@@ -8,7 +8,7 @@ mod judge;
 mod parts;
 
 pub use frozen::{Frozen, Level};
-pub use judge::{Judge, Phase, Share};
+pub use judge::{Judge, NOISE_SHARE, Phase, phase};
 pub use parts::{Parts, SeriesKey};
 
 use std::collections::BTreeMap;
@@ -16,10 +16,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::calibration::Histogram;
-use crate::model::fixed::{HABIT, MAGNITUDE};
-use crate::model::habit::{Attribute, Hours, Values};
+use crate::model::fixed::{HABIT, MAGNITUDE, is_weekend};
+use crate::model::habit::{Attribute, Hours, Learn, Values};
 use crate::model::population::Population;
-use crate::time::{Day, is_weekend};
+use crate::time::Day;
 use crate::verdict::Stream;
 
 /// A sum with forward decay: the weighted mean of a daily number is total / days.
@@ -33,16 +33,12 @@ pub struct DailyMean {
 impl DailyMean {
     /// Adds a closed day.
     pub fn fold(&mut self, day: Day, number: u64) {
-        self.bring_forward(day);
+        self.sums = MAGNITUDE.forward(&self.sums, self.day, day);
+        self.day = day;
         let weight = MAGNITUDE.weight(day);
         let at = if is_weekend(day) { 2 } else { 0 };
-        self.sums[at] += weight * i64::try_from(number).unwrap_or(i64::MAX / 8192).min(1 << 40);
+        self.sums[at] += weight * number.min(1 << 40) as i64;
         self.sums[at + 1] += weight;
-    }
-
-    fn bring_forward(&mut self, day: Day) {
-        MAGNITUDE.forward(&mut self.sums, self.day, day);
-        self.day = day;
     }
 
     /// Mean over days like `day`; over all days while no such day is known.
@@ -52,13 +48,21 @@ impl DailyMean {
             0 => (self.sums[0] + self.sums[2], self.sums[1] + self.sums[3]),
             days => (self.sums[at], days),
         };
-        if days == 0 { 0.0 } else { total as f64 / days as f64 }
+        if days == 0 {
+            0.0
+        } else {
+            total as f64 / days as f64
+        }
     }
 
     /// Mean over all days.
     pub fn mean_of_all(&self) -> f64 {
         let days = self.sums[1] + self.sums[3];
-        if days == 0 { 0.0 } else { (self.sums[0] + self.sums[2]) as f64 / days as f64 }
+        if days == 0 {
+            0.0
+        } else {
+            (self.sums[0] + self.sums[2]) as f64 / days as f64
+        }
     }
 }
 
@@ -80,11 +84,14 @@ pub struct Sums {
 impl Sums {
     fn fold(&mut self, day: Day, parts: &Parts) {
         for (key, part) in &parts.series {
-            self.series.entry(*key).or_default().fold_day(day, part);
+            self.series.entry(*key).or_default().fold_day(day, [*part]);
         }
         for (stream, verdicts) in &parts.verdicts {
-            let pairs: Vec<(i32, u64)> = verdicts.iter().map(|(s, n)| (*s, *n)).collect();
-            self.histograms.entry(*stream).or_default().fold_day(day, &pairs);
+            let pairs = verdicts.iter().map(|(surprise, n)| (*surprise, *n));
+            self.histograms
+                .entry(*stream)
+                .or_default()
+                .fold_day(day, pairs);
         }
         for (stream, active) in &parts.active {
             *self.entity_days.entry(*stream).or_default() += active;
@@ -94,13 +101,19 @@ impl Sums {
             mean.fold(day, parts.active.get(stream).copied().unwrap_or(0));
         }
         self.incidents.fold(day, parts.incidents);
-        self.hours.fold_tenths(day, &parts.hours);
+        for (learn, users) in [Learn::Fully, Learn::Alerted].into_iter().zip(&parts.hours) {
+            self.hours.fold_many(day, users, learn);
+        }
         for (attribute, values) in &parts.values {
-            self.values.entry(*attribute).or_default().fold_tenths(day, values);
+            let known = self.values.entry(*attribute).or_default();
+            for (index, learn) in [Learn::Fully, Learn::Alerted].into_iter().enumerate() {
+                let users = values.iter().map(|(value, n)| (value.clone(), n[index]));
+                known.fold_many(day, users, learn);
+            }
         }
         for (level, [total, days]) in &parts.distinct {
             let (known, sums) = self.distinct.entry(*level).or_default();
-            HABIT.forward(sums, *known, day);
+            *sums = HABIT.forward(sums, *known, day);
             *known = day;
             let weight = HABIT.weight(day);
             sums[0] += weight * *total as i64;

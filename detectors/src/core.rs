@@ -34,6 +34,16 @@ pub struct Active {
     pub lag: i32,
 }
 
+impl Active {
+    /// Its weight in the division of the budget, for one stream.
+    fn share(&self, stream: Stream) -> f64 {
+        match stream {
+            Stream::Company => self.entry.share * catalog::COMPANY_SHARE,
+            _ => self.entry.share,
+        }
+    }
+}
+
 /// A day that one detector has closed, with its final alerts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SealedDay {
@@ -75,9 +85,15 @@ impl Core {
         let detectors: Vec<Active> = world
             .enabled()
             .into_iter()
-            .map(|(entry, lateness_ms, lag)| Active { entry, lateness_ms, lag })
+            .map(|(entry, lateness_ms, lag)| Active {
+                entry,
+                lateness_ms,
+                lag,
+            })
             .collect();
-        let shards = (0..=SHARDS).map(|_| Shard::new(catalog::build(&world))).collect();
+        let shards = (0..=SHARDS)
+            .map(|_| Shard::new(catalog::build(&world)))
+            .collect();
         Core {
             readers: crate::shard::readers(&world),
             shards,
@@ -126,7 +142,9 @@ impl Core {
     /// Whether rows of a day may be judged: every detector has closed what its baseline needs.
     pub fn is_ready(&self, day: Day) -> bool {
         let of = |(active, company): (&Active, &Company)| {
-            company.sealed().is_some_and(|sealed| day - active.lag <= sealed)
+            company
+                .sealed()
+                .is_some_and(|sealed| day - active.lag <= sealed)
         };
         self.detectors.iter().zip(&self.companies).all(of)
     }
@@ -138,7 +156,13 @@ impl Core {
 
     /// Bytes that the state of all principals takes when stored, and the number of principals.
     pub fn state_size(&self) -> (usize, usize) {
-        let bytes = |shard: &Shard| shard.detectors.iter().map(|d| d.stored_bytes()).sum::<usize>();
+        let bytes = |shard: &Shard| {
+            shard
+                .detectors
+                .iter()
+                .map(|d| d.stored_bytes())
+                .sum::<usize>()
+        };
         let names = self.shards.iter().map(|shard| shard.names().len()).sum();
         (self.shards.iter().map(bytes).sum(), names)
     }
@@ -147,7 +171,6 @@ impl Core {
         Assembler {
             world: &self.world,
             entry: self.detectors[detector].entry,
-            detector,
             book: &self.book,
         }
     }

@@ -88,8 +88,6 @@ pub trait Kind: Send + Sync + 'static {
     const LOOKBACK: bool = false;
     /// Whether the company as a whole is judged too.
     const COMPANY: bool = false;
-    /// Weight in the division of the budget, for a principal's stream.
-    fn share(&self, stream: Stream) -> f64;
     /// Whether a row of one of its activities counts.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event to its day. Commutes.
@@ -99,7 +97,7 @@ pub trait Kind: Send + Sync + 'static {
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
     /// The largest surprise of the day, alerting or not: what calibration is made of.
-    fn score(&self, base: &Self::Base, open: &Self::Open, on: On<'_>) -> i32;
+    fn score(&self, base: &Self::Base, open: &Self::Open, on: On<'_>) -> u32;
     /// The day's verdicts. `before` is the day before, for detectors that look back.
     fn verdicts(
         &self,
@@ -134,9 +132,20 @@ pub trait Detector: Send {
     /// Takes over what another shard's detector of the same kind collected for the company.
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector);
     /// The verdicts of everything touched since the last call, by day.
-    fn evaluate(&mut self, world: &World, days: &FrozenDays, names: &[Who]) -> BTreeMap<Day, Verdicts>;
+    fn evaluate(
+        &mut self,
+        world: &World,
+        days: &FrozenDays,
+        names: &[Who],
+    ) -> BTreeMap<Day, Verdicts>;
     /// Closes a day: its final verdicts and what it teaches the company.
-    fn seal(&mut self, world: &World, day: Day, frozen: Option<&Frozen>, names: &[Who]) -> (Parts, Verdicts);
+    fn seal(
+        &mut self,
+        world: &World,
+        day: Day,
+        frozen: Option<&Frozen>,
+        names: &[Who],
+    ) -> (Parts, Verdicts);
     /// State of the principals that changed since the last call.
     fn dirty(&mut self) -> Vec<(u32, Vec<u8>)>;
     /// Puts a principal's state back.

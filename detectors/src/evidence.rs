@@ -86,7 +86,9 @@ impl Sample {
         self.count += 1;
         self.first = self.first.min(time);
         self.last = self.last.max(time);
-        let place = self.kept.partition_point(|known| known.rank() <= (time, uid));
+        let place = self
+            .kept
+            .partition_point(|known| known.rank() <= (time, uid));
         if place < KEPT_MAX {
             self.kept.truncate(KEPT_MAX - 1);
             self.kept.insert(place, make());
@@ -111,8 +113,10 @@ impl Sample {
 
 /// The events of several bins as one list: the smallest `most` by (time, uid).
 pub fn gather<'a>(samples: impl IntoIterator<Item = &'a Sample>, most: usize) -> Vec<EventRef> {
-    let mut all: Vec<EventRef> =
-        samples.into_iter().flat_map(|sample| sample.kept.iter().cloned()).collect();
+    let mut all: Vec<EventRef> = samples
+        .into_iter()
+        .flat_map(|sample| sample.kept.iter().cloned())
+        .collect();
     all.sort_by(|a, b| a.rank().cmp(&b.rank()));
     all.truncate(most);
     all

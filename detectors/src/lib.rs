@@ -5,8 +5,19 @@
 #![forbid(unsafe_code)]
 
 pub mod alert;
+pub mod assemble;
 pub mod catalog;
+pub mod company;
+pub mod core;
+pub mod detector;
 pub mod directory;
 pub mod event;
+pub mod evidence;
 pub mod model;
+pub mod panes;
 pub mod settings;
+pub mod shard;
+pub mod sketch;
+pub mod time;
+pub mod verdict;
+pub mod world;

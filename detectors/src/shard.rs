@@ -133,7 +133,10 @@ impl Shard {
                 continue;
             }
             let entity = *entity.get_or_insert_with(|| {
-                let who = Who { stream, name: user.into() };
+                let who = Who {
+                    stream,
+                    name: user.into(),
+                };
                 Self::entity(self, who)
             });
             let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];

@@ -21,7 +21,9 @@ impl Distinct {
     /// Adds a hash seen in a pane (below 512).
     pub fn insert(&mut self, hash: u64, pane: u16) {
         let entry = hash >> PANE_BITS << PANE_BITS | u64::from(pane);
-        let place = self.entries.partition_point(|&known| known >> PANE_BITS < entry >> PANE_BITS);
+        let place = self
+            .entries
+            .partition_point(|&known| known >> PANE_BITS < entry >> PANE_BITS);
         if let Some(known) = self.entries.get_mut(place)
             && *known >> PANE_BITS == entry >> PANE_BITS
         {
@@ -45,7 +47,10 @@ impl Distinct {
             return self.entries.len() as u64;
         }
         // (k - 1) / U(k), with U(k) the largest kept hash as a share of the hash space.
-        let largest = self.entries.last().map_or(1, |last| (last >> PANE_BITS).max(1));
+        let largest = self
+            .entries
+            .last()
+            .map_or(1, |last| (last >> PANE_BITS).max(1));
         let space = 1u128 << (64 - PANE_BITS);
         let estimate = (KEPT_MAX as u128 - 1) * space / u128::from(largest);
         (estimate as u64).max(KEPT_MAX as u64)
@@ -58,13 +63,18 @@ impl Distinct {
 
     /// The first pane by the end of which `needed` different things had been seen.
     pub fn pane_reaching(&self, needed: u64) -> Option<u16> {
-        let mut panes: Vec<u16> =
-            self.entries.iter().map(|entry| (entry & ((1 << PANE_BITS) - 1)) as u16).collect();
+        let mut panes: Vec<u16> = self
+            .entries
+            .iter()
+            .map(|entry| (entry & ((1 << PANE_BITS) - 1)) as u16)
+            .collect();
         panes.sort_unstable();
         // In a saturated set each kept entry stands for count / 512 things.
         let scaled = u128::from(needed) * panes.len() as u128;
         let rank = scaled.div_ceil(u128::from(self.count()).max(1)).max(1);
-        panes.get(usize::try_from(rank).ok()?.checked_sub(1)?).copied()
+        panes
+            .get(usize::try_from(rank).ok()?.checked_sub(1)?)
+            .copied()
     }
 }
 

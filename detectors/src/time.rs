@@ -136,12 +136,9 @@ impl LocalClock {
         time_ms + self.offsets[next - 1].1
     }
 
-    /// Hour of the week's two kinds of day: 0-23 on a weekday, 24-47 on a weekend.
-    pub fn hour48(&self, time_ms: i64) -> u8 {
-        let local = self.local_ms(time_ms);
-        let weekend = is_weekend(local.div_euclid(DAY_MS) as Day);
-        let hour = local.rem_euclid(DAY_MS) / 3_600_000;
-        hour as u8 + if weekend { 24 } else { 0 }
+    /// Hour of the local day, 0 to 23.
+    pub fn hour(&self, time_ms: i64) -> u8 {
+        (self.local_ms(time_ms).rem_euclid(DAY_MS) / 3_600_000) as u8
     }
 
     /// `03:10` on the local clock.
@@ -151,18 +148,15 @@ impl LocalClock {
     }
 }
 
-/// Saturday or Sunday. 1970-01-01 was a Thursday.
-pub fn is_weekend(day: Day) -> bool {
-    5 <= (day + 3).rem_euclid(7)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use chrono_tz::Europe::Berlin;
 
     fn ms(text: &str) -> i64 {
-        chrono::DateTime::parse_from_rfc3339(text).unwrap().timestamp_millis()
+        chrono::DateTime::parse_from_rfc3339(text)
+            .unwrap()
+            .timestamp_millis()
     }
 
     /// Every instant lies in exactly one day, also where the clock changes.
@@ -170,10 +164,20 @@ mod tests {
     fn days_have_23_24_or_25_hours() {
         let calendar = Calendar::new(Berlin);
         let spring = calendar.day(ms("2026-03-29T12:00:00Z"));
-        assert_eq!(calendar.end(spring) - calendar.start(spring), 23 * 3_600_000);
+        assert_eq!(
+            calendar.end(spring) - calendar.start(spring),
+            23 * 3_600_000
+        );
         let autumn = calendar.day(ms("2026-10-25T12:00:00Z"));
-        assert_eq!(calendar.end(autumn) - calendar.start(autumn), 25 * 3_600_000);
-        for edge in ["2026-03-01T23:00:00Z", "2026-03-28T23:00:00Z", "2026-10-25T23:00:00Z"] {
+        assert_eq!(
+            calendar.end(autumn) - calendar.start(autumn),
+            25 * 3_600_000
+        );
+        for edge in [
+            "2026-03-01T23:00:00Z",
+            "2026-03-28T23:00:00Z",
+            "2026-10-25T23:00:00Z",
+        ] {
             let at = ms(edge);
             assert_eq!(calendar.day(at), calendar.day(at - 1) + 1, "{edge}");
             assert_eq!(calendar.start(calendar.day(at)), at);
@@ -186,8 +190,8 @@ mod tests {
         let clock = LocalClock::new(Berlin);
         assert_eq!(clock.text(ms("2026-03-29T00:59:59Z")), "01:59");
         assert_eq!(clock.text(ms("2026-03-29T01:00:00Z")), "03:00");
-        assert_eq!(clock.hour48(ms("2026-03-27T08:00:00Z")), 9);
-        assert_eq!(clock.hour48(ms("2026-03-29T08:00:00Z")), 24 + 10);
+        assert_eq!(clock.hour(ms("2026-03-27T08:00:00Z")), 9);
+        assert_eq!(clock.hour(ms("2026-03-29T08:00:00Z")), 10);
     }
 
     /// A zone whose clock jumps at midnight still has a first instant of every day.

@@ -56,7 +56,7 @@ pub struct Verdict {
     /// Values that would be a common cause if many crossed with the same.
     pub causes: Vec<String>,
     /// The model's surprise, round(-1000 log10 p); `None` for physics and policy.
-    pub surprise: Option<i32>,
+    pub surprise: Option<u32>,
     /// Severity before suppression.
     pub severity: Severity,
     /// Lowered or muted by the detector's own knowledge: (effect, reason, by).
@@ -96,6 +96,10 @@ pub struct Verdict {
 impl Verdict {
     /// The finding's name across days: a repeat has the same.
     pub fn repeats_as(&self) -> &str {
-        if self.same_as.is_empty() { &self.value } else { &self.same_as }
+        if self.same_as.is_empty() {
+            &self.value
+        } else {
+            &self.same_as
+        }
     }
 }

@@ -26,7 +26,11 @@ pub struct World {
 impl World {
     /// Computes the calendars of all zones that the settings name.
     pub fn new(settings: Settings) -> Self {
-        let zones = settings.directory.people.values().filter_map(|person| person.zone);
+        let zones = settings
+            .directory
+            .people
+            .values()
+            .filter_map(|person| person.zone);
         let clocks = zones
             .map(|zone: Tz| (zone.name(), zone))
             .collect::<BTreeMap<_, _>>()
@@ -52,7 +56,11 @@ impl World {
         let own = self
             .person(user)
             .and_then(|person| person.zone)
-            .and_then(|zone| self.clocks.get(zone.name()).map(|clock| (clock, zone.name())));
+            .and_then(|zone| {
+                self.clocks
+                    .get(zone.name())
+                    .map(|clock| (clock, zone.name()))
+            });
         own.unwrap_or((&self.tenant_clock, self.settings.zone.name()))
     }
 
@@ -64,11 +72,21 @@ impl World {
 
     /// A parameter of a detector: as configured, else the catalog's default.
     pub fn param(&self, entry: &Entry, name: &str) -> f64 {
-        let own = self.settings.detectors.get(entry.name).and_then(|d| d.params.get(name));
-        let default = || entry.params.iter().find(|p| p.name == name).map(|p| p.default);
-        own.copied().or_else(default).unwrap_or_else(|| {
-            unreachable!("{} has no parameter {name}", entry.name)
-        })
+        let own = self
+            .settings
+            .detectors
+            .get(entry.name)
+            .and_then(|d| d.params.get(name));
+        let default = || {
+            entry
+                .params
+                .iter()
+                .find(|p| p.name == name)
+                .map(|p| p.default)
+        };
+        own.copied()
+            .or_else(default)
+            .unwrap_or_else(|| unreachable!("{} has no parameter {name}", entry.name))
     }
 
     /// The catalog's entries that are switched on, with allowed lateness (ms) and k.
@@ -77,10 +95,19 @@ impl World {
             let own = self.settings.detectors.get(entry.name);
             own.and_then(|d| d.enabled).unwrap_or(true)
         };
-        CATALOG.iter().filter(on).map(|entry| {
-            let lateness = self.settings.lateness_ms.get(entry.name).copied().unwrap_or(0);
-            (entry, lateness, baseline_lag(lateness))
-        }).collect()
+        CATALOG
+            .iter()
+            .filter(on)
+            .map(|entry| {
+                let lateness = self
+                    .settings
+                    .lateness_ms
+                    .get(entry.name)
+                    .copied()
+                    .unwrap_or(0);
+                (entry, lateness, baseline_lag(lateness))
+            })
+            .collect()
     }
 }
 

@@ -15,21 +15,21 @@ const REPEAT_DAYS: Day = 14;
 
 /// Unmuted alerts by (detector, principal and value), with the day and how strong each was.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Book(BTreeMap<(usize, String), Vec<(Day, i32)>>);
+pub struct Book(BTreeMap<(String, String), Vec<(Day, u32)>>);
 
 impl Book {
     /// The latest day of the last 14 closed ones with an unmuted alert of the same detector,
     /// principal and value that was at least as surprising.
-    pub fn repeats(&self, detector: usize, day: Day, who: &Who, verdict: &Verdict) -> Option<Day> {
-        let known = self.0.get(&(detector, key(who, verdict)))?;
-        let stronger = |(at, strength): &&(Day, i32)| {
+    pub fn repeats(&self, detector: &str, day: Day, who: &Who, verdict: &Verdict) -> Option<Day> {
+        let known = self.0.get(&(detector.to_owned(), key(who, verdict)))?;
+        let stronger = |(at, strength): &&(Day, u32)| {
             (day - REPEAT_DAYS..day).contains(at) && self::strength(verdict) <= *strength
         };
         known.iter().filter(stronger).map(|(at, _)| *at).max()
     }
 
     /// Enters a closed day's alerts. Gives the number of principals with an unmuted one.
-    pub fn enter(&mut self, detector: usize, day: Day, claims: &Claims, alerts: &[Alert]) -> u64 {
+    pub fn enter(&mut self, detector: &str, day: Day, claims: &Claims, alerts: &[Alert]) -> u64 {
         let shown: BTreeSet<(&str, &str)> = alerts
             .iter()
             .filter(|alert| !alert.is_muted())
@@ -38,16 +38,22 @@ impl Book {
         let mut principals = BTreeSet::new();
         for (who, verdicts) in claims {
             for verdict in verdicts {
-                let id = verdict.about.as_ref().map_or(&*who.name, |about| about.id.as_str());
+                let id = verdict
+                    .about
+                    .as_ref()
+                    .map_or(&*who.name, |about| about.id.as_str());
                 if shown.contains(&(id, verdict.summary.as_str())) {
                     principals.insert(id);
-                    let entry = self.0.entry((detector, key(who, verdict))).or_default();
+                    let entry = self
+                        .0
+                        .entry((detector.to_owned(), key(who, verdict)))
+                        .or_default();
                     entry.push((day, strength(verdict)));
                 }
             }
         }
         self.0.retain(|(of, _), days| {
-            if *of == detector {
+            if of == detector {
                 days.retain(|(at, _)| day - REPEAT_DAYS < *at);
             }
             !days.is_empty()
@@ -58,9 +64,14 @@ impl Book {
 
 fn key(who: &Who, verdict: &Verdict) -> String {
     let about = verdict.about.as_ref().map_or("", |about| about.id.as_str());
-    format!("{:?}\n{}\n{about}\n{}", who.stream, who.name, verdict.repeats_as())
+    format!(
+        "{:?}\n{}\n{about}\n{}",
+        who.stream,
+        who.name,
+        verdict.repeats_as()
+    )
 }
 
-fn strength(verdict: &Verdict) -> i32 {
-    verdict.surprise.unwrap_or(verdict.severity as i32)
+fn strength(verdict: &Verdict) -> u32 {
+    verdict.surprise.unwrap_or(verdict.severity as u32)
 }

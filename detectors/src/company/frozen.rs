@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Judge, SeriesKey, Sums};
-use crate::model::fixed::HABIT;
+use crate::model::fixed::is_weekend;
 use crate::model::habit::{Attribute, Hours, TenantMasses, Values};
 use crate::model::population::Peers;
-use crate::time::{Day, is_weekend};
+use crate::time::Day;
 use crate::verdict::Stream;
 
 /// What distinct outcomes are counted of.
@@ -39,7 +39,7 @@ pub struct Frozen {
     pub active: f64,
     /// The tenant's hours.
     pub hours: Hours,
-    masses: BTreeMap<Attribute, TenantMasses>,
+    masses: BTreeMap<Attribute, TenantMasses<String>>,
     distinct: BTreeMap<Level, f64>,
 }
 
@@ -50,11 +50,20 @@ impl Frozen {
         sums: &Sums,
         judges: BTreeMap<Stream, Judge>,
     ) -> Self {
-        let peers = sums.series.iter().map(|(key, p)| (*key, p.constants(day))).collect();
+        let peers = sums
+            .series
+            .iter()
+            .map(|(key, p)| (*key, p.constants(day)))
+            .collect();
         let none = Values::default();
         let masses = [Attribute::Country, Attribute::Region, Attribute::Asn]
             .into_iter()
-            .map(|a| (a, TenantMasses::new(sums.values.get(&a).unwrap_or(&none), day, a)))
+            .map(|a| {
+                (
+                    a,
+                    TenantMasses::new(sums.values.get(&a).unwrap_or(&none), day, a),
+                )
+            })
             .collect();
         let distinct = sums
             .distinct
@@ -87,17 +96,12 @@ impl Frozen {
     }
 
     /// The tenant's masses of an attribute.
-    pub fn masses(&self, attribute: Attribute) -> &TenantMasses {
+    pub fn masses(&self, attribute: Attribute) -> &TenantMasses<String> {
         &self.masses[&attribute]
     }
 
     /// Distinct outcomes per active principal and day, over all principals.
     pub fn distinct_mean(&self, level: Level) -> f64 {
         self.distinct.get(&level).copied().unwrap_or(1.0)
-    }
-
-    /// Weight of a habit learned on the judged day.
-    pub fn habit_weight(&self) -> i64 {
-        HABIT.weight(self.day)
     }
 }

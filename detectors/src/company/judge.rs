@@ -1,10 +1,7 @@
 //! When a surprise becomes an alert: budget, calibration by rank, and the phases of a cold start.
 
-use std::collections::BTreeMap;
-
 use crate::model::calibration::{Calibration, Histogram};
 use crate::time::Day;
-use crate::verdict::Stream;
 
 /// How far a stream's calibration has come, counted from its first judged day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +21,7 @@ pub const NOISE_SHARE: f64 = 0.4;
 #[derive(Debug, Clone)]
 pub struct Judge {
     /// Smallest surprise that alerts; beyond the largest surprise when nothing can.
-    pub needed: i32,
+    pub needed: u32,
     /// The probability behind `needed`.
     pub alpha: f64,
     /// Phase of the stream.
@@ -32,20 +29,15 @@ pub struct Judge {
     calibration: Calibration,
 }
 
-/// One stream's claim on the budget.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Share {
-    /// Weight among the statistical detectors.
-    pub weight: f64,
-    /// Principals it tests on a day of this type.
-    pub tested: f64,
-}
-
 impl Judge {
     /// The judge of one stream on one day.
     pub fn new(histogram: &Histogram, day: Day, alpha: f64, phase: Phase) -> Self {
         let calibration = Calibration::new(histogram, day);
-        let alpha = if phase == Phase::Early { alpha / 3.0 } else { alpha };
+        let alpha = if phase == Phase::Early {
+            alpha / 3.0
+        } else {
+            alpha
+        };
         Judge {
             needed: calibration.needed(alpha),
             alpha,
@@ -55,7 +47,7 @@ impl Judge {
     }
 
     /// Calibrated probability of a surprise at least this large on a day without attack.
-    pub fn p(&self, surprise: i32) -> f64 {
+    pub fn p(&self, surprise: u32) -> f64 {
         self.calibration.p(surprise)
     }
 }
@@ -68,21 +60,4 @@ pub fn phase(first_judged: Day, day: Day, phases: bool) -> Phase {
         8..=14 => Phase::Early,
         _ => Phase::Full,
     }
-}
-
-/// Splits the budget: alpha per (detector, stream) = its share / principals it tests, at most 0.1.
-/// Policy and physics take their part first, at most half.
-pub fn alphas(
-    budget_per_day: f64,
-    policy_rate: f64,
-    shares: &BTreeMap<(usize, Stream), Share>,
-) -> BTreeMap<(usize, Stream), f64> {
-    let budget = NOISE_SHARE * budget_per_day;
-    let left = (budget - policy_rate).max(budget / 2.0);
-    let total: f64 = shares.values().filter(|s| 0.0 < s.tested).map(|s| s.weight).sum();
-    shares
-        .iter()
-        .filter(|(_, share)| 0.0 < share.tested)
-        .map(|(key, share)| (*key, (left * share.weight / total / share.tested).min(0.1)))
-        .collect()
 }

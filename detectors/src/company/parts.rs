@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::frozen::Level;
 use crate::model::habit::Attribute;
+use crate::model::population::Contribution;
 use crate::panes::Span;
 use crate::verdict::Stream;
 
@@ -26,13 +27,13 @@ pub struct Parts {
     /// Principals with activity that the detector tests.
     pub active: BTreeMap<Stream, u64>,
     /// The day's verdicts: surprise to number of principals. All active ones, also those at 0.
-    pub verdicts: BTreeMap<Stream, BTreeMap<i32, u64>>,
+    pub verdicts: BTreeMap<Stream, BTreeMap<u32, u64>>,
     /// Contributions to the populations of series.
-    pub series: BTreeMap<SeriesKey, [i128; 10]>,
-    /// User-hours in tenths: weekday 0-23, weekend 24-47.
-    pub hours: BTreeMap<u8, i64>,
-    /// User-days per value, in tenths.
-    pub values: BTreeMap<Attribute, BTreeMap<String, i64>>,
+    pub series: BTreeMap<SeriesKey, Contribution>,
+    /// Principals active in each local hour: as usual, and such that alerted.
+    pub hours: [[u64; 24]; 2],
+    /// Principals per value: as usual, and such that alerted.
+    pub values: BTreeMap<Attribute, BTreeMap<String, [u64; 2]>>,
     /// Distinct outcomes: total over principals, number of principals.
     pub distinct: BTreeMap<Level, [u64; 2]>,
     /// Unmuted incidents, for detectors that are not tests (physics, policy).
@@ -46,8 +47,13 @@ impl Parts {
     }
 
     /// One more tested principal with the day's largest surprise.
-    pub fn verdict(&mut self, stream: Stream, surprise: i32) {
-        *self.verdicts.entry(stream).or_default().entry(surprise).or_default() += 1;
+    pub fn verdict(&mut self, stream: Stream, surprise: u32) {
+        *self
+            .verdicts
+            .entry(stream)
+            .or_default()
+            .entry(surprise)
+            .or_default() += 1;
     }
 
     /// One more principal with `count` distinct outcomes.
@@ -69,18 +75,22 @@ impl Parts {
             }
         }
         for (key, part) in other.series {
-            let mine = self.series.entry(key).or_default();
-            for (sum, more) in mine.iter_mut().zip(part) {
-                *sum += more;
-            }
+            *self.series.entry(key).or_default() += part;
         }
-        for (hour, tenths) in other.hours {
-            *self.hours.entry(hour).or_default() += tenths;
+        for (mine, theirs) in self
+            .hours
+            .iter_mut()
+            .flatten()
+            .zip(other.hours.iter().flatten())
+        {
+            *mine += theirs;
         }
         for (attribute, values) in other.values {
             let mine = self.values.entry(attribute).or_default();
-            for (value, tenths) in values {
-                *mine.entry(value).or_default() += tenths;
+            for (value, [usual, alerted]) in values {
+                let sums = mine.entry(value).or_default();
+                sums[0] += usual;
+                sums[1] += alerted;
             }
         }
         for (level, [total, days]) in other.distinct {

@@ -19,10 +19,14 @@ impl Core {
     /// # Errors
     /// When a batch is not one of canonical events; nothing of it is taken then.
     pub fn observe(&mut self, batches: &[RecordBatch]) -> Result<(), SchemaError> {
-        let prepared: Vec<Prepared<'_>> =
-            batches.iter().map(|batch| prepare(&self.world, batch)).collect::<Result<_, _>>()?;
-        let mut days: Vec<Day> =
-            prepared.iter().flat_map(|p| p.rows.iter().map(|(day, _)| *day)).collect();
+        let prepared: Vec<Prepared<'_>> = batches
+            .iter()
+            .map(|batch| prepare(&self.world, batch))
+            .collect::<Result<_, _>>()?;
+        let mut days: Vec<Day> = prepared
+            .iter()
+            .flat_map(|p| p.rows.iter().map(|(day, _)| *day))
+            .collect();
         days.sort_unstable();
         days.dedup();
         for day in days {
@@ -41,7 +45,11 @@ impl Core {
     }
 
     /// Gives each worker its shards and the batches.
-    fn spread(&mut self, batches: &[Prepared<'_>], sealed: &[Option<Day>]) -> BTreeMap<Arc<str>, Tally> {
+    fn spread(
+        &mut self,
+        batches: &[Prepared<'_>],
+        sealed: &[Option<Day>],
+    ) -> BTreeMap<Arc<str>, Tally> {
         let (world, readers) = (&self.world, &self.readers);
         let work = |shards: &mut [Shard], first: usize| {
             let mut tallies = BTreeMap::<Arc<str>, Tally>::new();
@@ -49,7 +57,9 @@ impl Core {
                 let mut by_text = vec![Tally::default(); batch.texts.len()];
                 for (row, (_, shard)) in batch.rows.iter().enumerate() {
                     let place = usize::from(*shard).wrapping_sub(first);
-                    let Some(shard) = shards.get_mut(place) else { continue };
+                    let Some(shard) = shards.get_mut(place) else {
+                        continue;
+                    };
                     let tally = &mut by_text[usize::from(batch.text_of[row])];
                     let event = batch.events.row(row);
                     if event.late() {
@@ -80,7 +90,10 @@ impl Core {
                 .enumerate()
                 .map(|(n, chunk)| scope.spawn(move || work(chunk, n * each)))
                 .collect();
-            handles.into_iter().map(|h| h.join().expect("a worker panicked")).collect()
+            handles
+                .into_iter()
+                .map(|h| h.join().expect("a worker panicked"))
+                .collect()
         });
         let mut all = BTreeMap::<Arc<str>, Tally>::new();
         for (source, tally) in results.into_iter().flatten() {
@@ -155,6 +168,10 @@ fn prepare<'a>(world: &World, batch: &'a RecordBatch) -> Result<Prepared<'a>, Sc
         });
         text_of.push(place as u16);
     }
-    Ok(Prepared { events, rows, texts, text_of })
+    Ok(Prepared {
+        events,
+        rows,
+        texts,
+        text_of,
+    })
 }
-

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Core, SealedDay};
-use crate::company::{Frozen, Judge, Phase, Share, Sums, alphas, phase};
-use crate::company::Parts;
-use crate::detector::Verdicts;
 use crate::assemble::Claims;
+use crate::company::{Frozen, Judge, NOISE_SHARE, Parts, Phase, Sums, phase};
+use crate::detector::Verdicts;
+use crate::model::calibration::alphas;
 use crate::shard::{SHARDS, Shard};
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -26,13 +26,19 @@ impl Core {
 
     /// Closes what the baselines of a day need, and nothing more: the next day of a replay.
     pub fn require(&mut self, day: Day) -> Vec<SealedDay> {
-        let targets: Vec<Day> = self.detectors.iter().map(|active| day - active.lag).collect();
+        let targets: Vec<Day> = self
+            .detectors
+            .iter()
+            .map(|active| day - active.lag)
+            .collect();
         self.seal_to(&targets)
     }
 
     /// Closes everything up to the last day that has events.
     pub fn seal_all(&mut self) -> Vec<SealedDay> {
-        let Some(last) = self.last_day else { return Vec::new() };
+        let Some(last) = self.last_day else {
+            return Vec::new();
+        };
         let targets = vec![last; self.detectors.len()];
         self.seal_to(&targets)
     }
@@ -57,7 +63,9 @@ impl Core {
             }
         }
         due.sort_unstable();
-        due.into_iter().filter_map(|(_, index, day)| self.seal_day(index, day)).collect()
+        due.into_iter()
+            .filter_map(|(_, index, day)| self.seal_day(index, day))
+            .collect()
     }
 
     /// Closes one day of one detector.
@@ -72,11 +80,17 @@ impl Core {
         let mut sealed = None;
         if let Some(frozen) = &frozen {
             let alerts = self.assembler(index).alerts(frozen, &verdicts);
-            let incidents = self.book.enter(index, day, &verdicts, &alerts);
-            if !crate::catalog::is_statistical(self.detectors[index].entry) {
+            let incidents =
+                self.book
+                    .enter(self.detectors[index].entry.name, day, &verdicts, &alerts);
+            if !self.detectors[index].entry.statistical {
                 parts.incidents = incidents;
             }
-            sealed = Some(SealedDay { detector: self.detectors[index].entry.name, day, alerts });
+            sealed = Some(SealedDay {
+                detector: self.detectors[index].entry.name,
+                day,
+                alerts,
+            });
         }
         let lag = self.detectors[index].lag;
         self.companies[index].seal(day, parts, lag);
@@ -108,9 +122,14 @@ impl Core {
                 let handles: Vec<_> = self
                     .shards
                     .chunks_mut(each)
-                    .map(|chunk| scope.spawn(move || chunk.iter_mut().map(seal).collect::<Vec<_>>()))
+                    .map(|chunk| {
+                        scope.spawn(move || chunk.iter_mut().map(seal).collect::<Vec<_>>())
+                    })
                     .collect();
-                handles.into_iter().flat_map(|h| h.join().expect("a worker panicked")).collect()
+                handles
+                    .into_iter()
+                    .flat_map(|h| h.join().expect("a worker panicked"))
+                    .collect()
             })
         };
         let (mut all, mut claims) = (Parts::default(), Claims::new());
@@ -157,25 +176,33 @@ impl Core {
             let phase: Phase = phase(*first, day, self.phases);
             Some((*stream, Judge::new(histogram, day, alpha, phase)))
         };
-        first.iter().filter(|(_, first)| **first <= day).filter_map(judge).collect()
+        first
+            .iter()
+            .filter(|(_, first)| **first <= day)
+            .filter_map(judge)
+            .collect()
     }
 
     /// Alpha per detector and stream for a day, from the days that each baseline holds.
     fn divide_budget(&self, day: Day) -> BTreeMap<(usize, Stream), f64> {
-        let mut shares = BTreeMap::new();
+        let (mut shares, mut tested) = (BTreeMap::new(), BTreeMap::new());
         let mut policy_rate = 0.0;
         for (index, active) in self.detectors.iter().enumerate() {
             let sums = self.companies[index].as_of(day - active.lag);
-            if !crate::catalog::is_statistical(active.entry) {
+            if !active.entry.statistical {
                 policy_rate += sums.incidents.mean_of_all();
                 continue;
             }
             for (stream, mean) in &sums.tested {
-                let tested = mean.mean(day);
-                let weight = crate::catalog::share(active.entry, *stream);
-                shares.insert((index, *stream), Share { weight, tested });
+                shares.insert((index, *stream), active.share(*stream));
+                tested.insert((index, *stream), mean.mean(day));
             }
         }
-        alphas(self.world.settings.budget_per_day, policy_rate, &shares)
+        alphas(
+            NOISE_SHARE * self.world.settings.budget_per_day,
+            policy_rate,
+            &tested,
+            &shares,
+        )
     }
 }

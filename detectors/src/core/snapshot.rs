@@ -41,7 +41,9 @@ pub struct Snapshot {
 #[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
     /// Written by a later version.
-    #[error("state of {detector} has version {found}, this program knows {STATE_VERSION}; use the newer program or start with an empty state folder")]
+    #[error(
+        "state of {detector} has version {found}, this program knows {STATE_VERSION}; use the newer program or start with an empty state folder"
+    )]
     Newer {
         /// Which part.
         detector: String,
@@ -95,7 +97,12 @@ impl Core {
         for (shard, day) in gone {
             let chunks = self.key_rows.remove(&(shard, day)).unwrap_or(0);
             for chunk in 0..chunks {
-                rows.push(row(usize::from(shard), "dedup", chunk_key(day, chunk), None));
+                rows.push(row(
+                    usize::from(shard),
+                    "dedup",
+                    chunk_key(day, chunk),
+                    None,
+                ));
             }
         }
         let state = CoreState {
@@ -116,10 +123,16 @@ impl Core {
     ///
     /// # Errors
     /// When a row is newer than this code or damaged.
-    pub fn restore(&mut self, rows: impl IntoIterator<Item = StateRow>) -> Result<(), RestoreError> {
+    pub fn restore(
+        &mut self,
+        rows: impl IntoIterator<Item = StateRow>,
+    ) -> Result<(), RestoreError> {
         for row in rows {
             if STATE_VERSION < row.version {
-                return Err(RestoreError::Newer { detector: row.detector, found: row.version });
+                return Err(RestoreError::Newer {
+                    detector: row.detector,
+                    found: row.version,
+                });
             }
             let bytes = row.bytes.unwrap_or_default();
             self.restore_row(row.shard, &row.detector, &row.key, &bytes)
@@ -148,7 +161,10 @@ impl Core {
             return Some(());
         };
         let (stream, name) = postcard::from_bytes::<(Stream, String)>(key).ok()?;
-        let entity = shard.entity(Who { stream, name: name.into() });
+        let entity = shard.entity(Who {
+            stream,
+            name: name.into(),
+        });
         shard.detectors[index].restore(entity, bytes).ok()
     }
 
@@ -156,7 +172,7 @@ impl Core {
         let now: Vec<&str> = self.detectors.iter().map(|a| a.entry.name).collect();
         let place = |index: usize| now.iter().position(|name| *name == state.detectors[index]);
         for (index, company) in state.companies.into_iter().enumerate() {
-            if let Some(place) = now.iter().position(|name| *name == *state.detectors.get(index)?) {
+            if let Some(place) = place(index) {
                 self.companies[place] = company;
             }
         }
@@ -164,7 +180,11 @@ impl Core {
             let at = |((index, stream), alpha)| Some(((place(index)?, stream), alpha));
             alphas.into_iter().filter_map(at).collect()
         };
-        self.alphas = state.alphas.into_iter().map(|(day, a)| (day, moved(a))).collect();
+        self.alphas = state
+            .alphas
+            .into_iter()
+            .map(|(day, a)| (day, moved(a)))
+            .collect();
         self.book = state.book;
         self.first_day = state.first_day;
         self.last_day = state.last_day;

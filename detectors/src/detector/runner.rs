@@ -138,7 +138,10 @@ impl<K: Kind> Runner<K> {
 
     fn forget_day_before(&mut self, day: Day) {
         let kept = self.kept.split_off(&day);
-        for entity in std::mem::replace(&mut self.kept, kept).into_values().flatten() {
+        for entity in std::mem::replace(&mut self.kept, kept)
+            .into_values()
+            .flatten()
+        {
             let Some(slot) = self.slots.get_mut(entity as usize).and_then(Option::as_mut) else {
                 continue;
             };
@@ -161,23 +164,37 @@ impl<K: Kind> Detector for Runner<K> {
     fn observe(&mut self, entity: u32, event: &Event<'_>) {
         self.change(entity, event.day, |kind, open| kind.observe(open, event));
         if K::COMPANY {
-            self.kind.observe(self.company.entry(event.day).or_default(), event);
+            self.kind
+                .observe(self.company.entry(event.day).or_default(), event);
         }
     }
 
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector) {
-        let other = other.as_any().downcast_mut::<Self>().expect("shards run the same catalog");
+        let other = other
+            .as_any()
+            .downcast_mut::<Self>()
+            .expect("shards run the same catalog");
         for (day, part) in std::mem::take(&mut other.company) {
             self.change(entity, day, |kind, open| kind.merge(open, part));
         }
     }
 
-    fn evaluate(&mut self, world: &World, days: &FrozenDays, names: &[Who]) -> BTreeMap<Day, Verdicts> {
+    fn evaluate(
+        &mut self,
+        world: &World,
+        days: &FrozenDays,
+        names: &[Who],
+    ) -> BTreeMap<Day, Verdicts> {
         let mut out = BTreeMap::<Day, Verdicts>::new();
         let mut touched = std::mem::take(&mut self.touched);
         if K::LOOKBACK {
             // What happened on a day may complete a verdict of the day after.
-            touched.extend(touched.clone().iter().map(|(day, entity)| (day + 1, *entity)));
+            touched.extend(
+                touched
+                    .clone()
+                    .iter()
+                    .map(|(day, entity)| (day + 1, *entity)),
+            );
         }
         touched.sort_unstable();
         touched.dedup();
@@ -192,7 +209,11 @@ impl<K: Kind> Detector for Runner<K> {
             let Some((_, open)) = slot.open.iter().find(|(known, _)| *known == day) else {
                 continue;
             };
-            let on = On { world, frozen, who: &names[index] };
+            let on = On {
+                world,
+                frozen,
+                who: &names[index],
+            };
             let base = slot.baseline(&self.kind, frozen.through);
             let verdicts = self.kind.verdicts(&base, open, slot.day(day - 1), on);
             out.entry(day).or_default().push((entity, verdicts));
@@ -211,9 +232,15 @@ impl<K: Kind> Detector for Runner<K> {
         let active = self.active.remove(&day).unwrap_or_default();
         let lag = self.lag;
         for entity in &active {
-            let Some(slot) = self.slots[*entity as usize].as_deref_mut() else { continue };
+            let Some(slot) = self.slots[*entity as usize].as_deref_mut() else {
+                continue;
+            };
             let frozen = frozen.expect("a day with events was opened");
-            let on = On { world, frozen, who: &names[*entity as usize] };
+            let on = On {
+                world,
+                frozen,
+                who: &names[*entity as usize],
+            };
             let stream = on.who.stream;
             let place = slot.open.iter().position(|(known, _)| *known == day);
             let open = &slot.open[place.expect("an active principal has the day open")].1;

@@ -1,0 +1,376 @@
+//! Flags: far more AI use (calls, tokens, bytes sent) in 10 minutes, an hour or a day than usual for
+//! a user, a user with one tool, or the company. Why: bulk disclosure to a tool, a stolen key, a
+//! runaway agent. Method: magnitude model. Blind to: what was said; slow growth.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::volume::{Crossing, Key, Learned, Reading, Taught};
+use super::{Entry, Page, Param, mass_download::bytes_text};
+use crate::alert::{Entity, Severity};
+use crate::company::Parts;
+use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::event::{Activity, Outcome, Row};
+use crate::evidence::{Sample, gather};
+use crate::panes::{Panes, Span};
+use crate::time::{Day, PANE_MS};
+use crate::verdict::{Stream, Verdict};
+use crate::world::World;
+
+/// The catalog's line.
+pub const ENTRY: Entry = Entry {
+    name: "ai_usage_spike",
+    activities: &[Activity::AiUse],
+    attack: &["T1567", "AML.T0034"],
+    family: "volume",
+    params: &[
+        Param {
+            name: "min_calls",
+            default: 20.0,
+            unit: "count",
+            help: "fewer calls in a window never alert",
+        },
+        Param {
+            name: "min_tokens",
+            default: 50_000.0,
+            unit: "count",
+            help: "fewer tokens in a window never alert",
+        },
+        Param {
+            name: "min_bytes",
+            default: 5e6,
+            unit: "bytes",
+            help: "fewer bytes sent to AI tools in a window never alert",
+        },
+        Param {
+            name: "min_panes",
+            default: 12.0,
+            unit: "count",
+            help: "fewer active five-minute panes never alert; for proxies, where a hit is not a call",
+        },
+    ],
+    statistical: true,
+    share: 1.0,
+    page: Page {
+        flags: "far more calls, tokens or bytes to AI tools in 10 minutes, one hour or one day than usual for a user, a user with one tool, a service, or the company",
+        why: "bulk disclosure of company data, a stolen API key, an agent that runs away",
+        method: "magnitude model as in mass_download over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
+        blind_to: "what was typed (never seen); growth that is slow enough to be learned; tools no source reports",
+        fields: "time, user, kind, app, count, tokens, bytes",
+        example: "ben@example.com sent 41 million tokens to claude in one hour; usual are about 300 thousand (28 days known)",
+    },
+    make: |world, lag| -> Box<dyn Detector> {
+        Box::new(Runner::new(
+            std::sync::Arc::new(AiUsageSpike::new(world)),
+            lag,
+        ))
+    },
+};
+
+const MEASURES: [&str; 4] = ["calls", "tokens", "bytes", "active five-minute spans"];
+const EVIDENCE_MAX: usize = 12;
+/// Tools of one principal that are counted apart; the rest only in all.
+const TOOLS_MAX: usize = 256;
+
+/// The detector with its parameters.
+pub struct AiUsageSpike {
+    /// By measure.
+    floors: [u64; 4],
+}
+
+impl AiUsageSpike {
+    fn new(world: &World) -> Self {
+        let floor = |name| world.param(&ENTRY, name) as u64;
+        AiUsageSpike {
+            floors: [
+                floor("min_calls"),
+                floor("min_tokens"),
+                floor("min_bytes"),
+                floor("min_panes"),
+            ],
+        }
+    }
+}
+
+/// One day's use: in all, and by tool. Tools beyond the bound are the largest by name, so that any
+/// order keeps the same.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Open {
+    all: Panes<Pane>,
+    tools: BTreeMap<Box<str>, Panes<Pane>>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Pane {
+    calls: u64,
+    tokens: u64,
+    bytes: u64,
+    is_hit: bool,
+    sample: Sample,
+}
+
+impl Pane {
+    fn add(&mut self, event: &Event<'_>) {
+        let row = event.row;
+        // A proxy sees requests of a page, not calls: what it says is when and how many bytes.
+        if row.bytes().is_some() && row.tokens().is_none() && row.model().is_none() {
+            self.is_hit = true;
+        } else {
+            self.calls = self.calls.saturating_add(row.count());
+        }
+        self.tokens = self.tokens.saturating_add(row.tokens().unwrap_or(0));
+        self.bytes = self.bytes.saturating_add(row.bytes().unwrap_or(0));
+        self.sample.add(row.time(), row.uid(), || event.to_ref());
+    }
+
+    fn merge(&mut self, other: &Pane) {
+        self.calls = self.calls.saturating_add(other.calls);
+        self.tokens = self.tokens.saturating_add(other.tokens);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.is_hit |= other.is_hit;
+        self.sample.merge(&other.sample);
+    }
+
+    fn measure(&self, measure: u8) -> u64 {
+        [self.calls, self.tokens, self.bytes, u64::from(self.is_hit)][usize::from(measure)]
+    }
+}
+
+impl Open {
+    /// The panes of a tool; a new one pushes out the largest name when there are too many.
+    fn tool(&mut self, tool: &str) -> Option<&mut Panes<Pane>> {
+        if !self.tools.contains_key(tool) {
+            self.tools.insert(tool.into(), Panes::default());
+            if TOOLS_MAX < self.tools.len() {
+                self.tools.pop_last();
+            }
+        }
+        self.tools.get_mut(tool)
+    }
+
+    fn part(&self, part: &str) -> &Panes<Pane> {
+        self.tools.get(part).unwrap_or(&self.all)
+    }
+}
+
+impl Kind for AiUsageSpike {
+    type Base = Learned;
+    type Summary = Taught;
+    type Open = Open;
+
+    const COMPANY: bool = true;
+
+    fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
+        row.outcome() != Outcome::Failure
+    }
+
+    fn observe(&self, open: &mut Open, event: &Event<'_>) {
+        open.all.at(event.pane).add(event);
+        if let Some(panes) = event.row.app().and_then(|tool| open.tool(tool)) {
+            panes.at(event.pane).add(event);
+        }
+    }
+
+    fn merge(&self, open: &mut Open, other: Open) {
+        for (pane, theirs) in other.all.iter() {
+            open.all.at(pane).merge(theirs);
+        }
+        for (tool, panes) in &other.tools {
+            let Some(mine) = open.tool(tool) else {
+                continue;
+            };
+            for (pane, theirs) in panes.iter() {
+                mine.at(pane).merge(theirs);
+            }
+        }
+    }
+
+    fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
+        base.fold(day, summary);
+    }
+
+    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
+        base.score(&self.readings(open), on)
+    }
+
+    fn verdicts(
+        &self,
+        base: &Learned,
+        open: &Open,
+        _before: Option<&Open>,
+        on: On<'_>,
+    ) -> Vec<Verdict> {
+        let readings = self.readings(open);
+        let crossings = base.crossings(&readings, on);
+        if on.who.stream != Stream::Company {
+            let said = crossings
+                .first()
+                .map(|best| self.verdict(base, open, best, &crossings, on));
+            return said.into_iter().collect();
+        }
+        // Of the company each tool is a principal of its own.
+        let mut by_part = BTreeMap::<&str, Vec<Crossing<'_>>>::new();
+        for crossing in crossings {
+            by_part
+                .entry(&crossing.reading.key.part)
+                .or_default()
+                .push(crossing);
+        }
+        let verdict =
+            |crossings: &Vec<Crossing<'_>>| self.verdict(base, open, &crossings[0], crossings, on);
+        by_part.values().map(verdict).collect()
+    }
+
+    fn close(
+        &self,
+        base: &Learned,
+        latest: &Learned,
+        open: &Open,
+        on: On<'_>,
+        parts: &mut Parts,
+    ) -> Taught {
+        let shown = |measure| {
+            open.all
+                .largest(Span::Day, |p| p.measure(measure))
+                .map(|(_, n)| n)
+        };
+        let shown = shown(0).or_else(|| shown(3)).unwrap_or(0);
+        base.close(latest, &self.readings(open), shown, on, parts)
+    }
+}
+
+impl AiUsageSpike {
+    fn readings(&self, open: &Open) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        self.read("", &open.all, &mut readings);
+        // With one tool, the part is the whole.
+        if 1 < open.tools.len() {
+            for (tool, panes) in &open.tools {
+                self.read(tool, panes, &mut readings);
+            }
+        }
+        readings
+    }
+
+    fn read(&self, part: &str, panes: &Panes<Pane>, readings: &mut Vec<Reading>) {
+        for span in Span::ALL {
+            for measure in 0..MEASURES.len() as u8 {
+                let Some((start, count)) = panes.largest(span, |p| p.measure(measure)) else {
+                    continue;
+                };
+                readings.push(Reading {
+                    key: Key {
+                        part: part.into(),
+                        measure,
+                        span,
+                    },
+                    start,
+                    count,
+                    floor: self.floors[usize::from(measure)],
+                });
+            }
+        }
+    }
+
+    fn verdict(
+        &self,
+        base: &Learned,
+        open: &Open,
+        best: &Crossing<'_>,
+        crossings: &[Crossing<'_>],
+        on: On<'_>,
+    ) -> Verdict {
+        let Reading {
+            key, start, count, ..
+        } = best.reading;
+        let panes = open.part(&key.part);
+        let samples = || panes.within(*start, key.span).map(|(_, pane)| &pane.sample);
+        let (day, calendar) = (on.frozen.day, &on.world.calendar);
+        let window = calendar.window(day, *start, key.span.panes());
+        let due = |c: &Crossing<'_>| {
+            let Reading { key, start, .. } = c.reading;
+            let panes = open.part(&key.part);
+            panes.pane_reaching(*start, key.span, c.threshold, |pane| {
+                pane.measure(key.measure)
+            })
+        };
+        let due = crossings.iter().filter_map(due).min();
+        let tool = match (&*key.part, open.tools.keys().next()) {
+            ("", Some(only)) if open.tools.len() == 1 => Some(only.to_string()),
+            ("", _) => None,
+            (part, _) => Some(part.to_owned()),
+        };
+        let tool_entity = tool.clone().map(|id| Entity {
+            kind: "tool".into(),
+            id,
+        });
+        let is_company = on.who.stream == Stream::Company;
+        let own = 1.0 <= best.own_days;
+        let expected = best.prediction.expected();
+        let severity = match best
+            .surprise
+            .saturating_sub(on.judge().map_or(0, |j| j.needed))
+        {
+            1500.. => Severity::High,
+            _ => Severity::Medium,
+        };
+        Verdict {
+            value: String::new(),
+            same_as: format!("{} {}", MEASURES[usize::from(key.measure)], key.part),
+            causes: crossings
+                .iter()
+                .filter(|c| !c.reading.key.part.is_empty() && !is_company)
+                .map(|c| format!("much more use of {}", c.reading.key.part))
+                .collect(),
+            surprise: Some(best.surprise),
+            severity,
+            overlay: None,
+            about: tool_entity
+                .clone()
+                .filter(|_| is_company && !key.part.is_empty()),
+            also: tool_entity.into_iter().filter(|_| !is_company).collect(),
+            summary: format!(
+                "{} used {} for {} {}; usual for {} are about {} ({} days known); {} or more alert",
+                if is_company {
+                    "the company"
+                } else {
+                    &on.who.name
+                },
+                tool.as_deref().unwrap_or("AI tools"),
+                amount(key.measure, *count),
+                key.span.text(),
+                if own { "this account" } else { "its peers" },
+                amount(key.measure, expected.round() as u64),
+                base.days,
+                amount(key.measure, best.threshold),
+            ),
+            window,
+            detected_at: due.map_or(window.1, |pane| calendar.pane_start(day, pane) + PANE_MS),
+            span: (
+                samples().map(|s| s.first).min().unwrap_or(window.0),
+                samples().map(|s| s.last).max().unwrap_or(window.1),
+            ),
+            event_count: samples().map(|s| s.count).sum(),
+            observed: *count as f64,
+            approximate: false,
+            expected,
+            baseline: if own { "own" } else { "peers" },
+            days: base.days,
+            history: base.history(),
+            evidence: gather(samples(), EVIDENCE_MAX),
+            next_steps: vec![
+                format!("ask {} what the use was for", on.who.name),
+                "look at which key, device and address it came from".into(),
+                "if it was not meant: revoke the key or the session at the tool".into(),
+            ],
+        }
+    }
+}
+
+fn amount(measure: u8, count: u64) -> String {
+    match measure {
+        2 => bytes_text(count),
+        _ => format!("{count} {}", MEASURES[usize::from(measure)]),
+    }
+}

@@ -1,0 +1,351 @@
+//! Flags: two logins of one person that no aeroplane can connect. Why: two people use the account.
+//! Method: physics, distance less both accuracy radii over the time between. Blind to: thieves who wait.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Page, Param};
+use crate::alert::Severity;
+use crate::company::Parts;
+use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::event::{Activity, Network, Outcome, Row};
+use crate::evidence::EventRef;
+use crate::time::{Day, PANE_MS};
+use crate::verdict::{Stream, Verdict};
+use crate::world::World;
+
+/// The catalog's line.
+pub const ENTRY: Entry = Entry {
+    name: "impossible_travel",
+    activities: &[Activity::Login],
+    attack: &["T1078.004"],
+    family: "place",
+    params: &[
+        Param {
+            name: "min_distance",
+            default: 500.0,
+            unit: "km",
+            help: "shorter distances, after both accuracy radii, never alert",
+        },
+        Param {
+            name: "max_speed",
+            default: 900.0,
+            unit: "km/h",
+            help: "travel up to this speed is possible",
+        },
+    ],
+    statistical: false,
+    share: 0.0,
+    page: Page {
+        flags: "two successful interactive logins of one person within 24 hours, at least 500 km apart after both accuracy radii, that would need more than 900 km/h",
+        why: "one account, two people: a stolen password or session in use beside its owner",
+        method: "physics: great-circle distance less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, hosting and mobile networks keep it low. Eager",
+        blind_to: "thieves near the owner or patient enough; country-only geography, which is not judged; the company's own networks",
+        fields: "time, user, lat, lon, radius_km, region or city, ip, asn, network, device, outcome, interactive",
+        example: "eva@example.com logged in from Berlin, DE and 40 minutes later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
+    },
+    make: |world, lag| -> Box<dyn Detector> {
+        Box::new(Runner::new(
+            std::sync::Arc::new(ImpossibleTravel::new(world)),
+            lag,
+        ))
+    },
+};
+
+const DAY_MS: i64 = 24 * 3_600_000;
+const EARTH_RADIUS_KM: f64 = 6371.0;
+/// Nearer than this is the same place when somebody comes back.
+const RETURN_KM: f64 = 100.0;
+/// Stays of one principal and day; beyond, the latest are left out, in any order the same.
+const STAYS_MAX: usize = 512;
+
+/// The detector with its parameters.
+pub struct ImpossibleTravel {
+    min_distance_km: f64,
+    max_speed_kmh: f64,
+}
+
+impl ImpossibleTravel {
+    fn new(world: &World) -> Self {
+        ImpossibleTravel {
+            min_distance_km: world.param(&ENTRY, "min_distance"),
+            max_speed_kmh: world.param(&ENTRY, "max_speed"),
+        }
+    }
+}
+
+/// One located login.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Login {
+    at: EventRef,
+    lat: f64,
+    lon: f64,
+    radius_km: f64,
+    place: Box<str>,
+    ip: Box<str>,
+    asn: Option<u32>,
+    /// VPN, hosting, mobile: shared by strangers.
+    shared: bool,
+    corporate: bool,
+    device: Option<Box<str>>,
+}
+
+/// First and last login of one place and pane.
+#[derive(Debug, Serialize, Deserialize)]
+struct Stay {
+    first: Login,
+    last: Login,
+}
+
+/// Logins of one day by pane and place (hundredths of a degree) and device.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Open {
+    stays: BTreeMap<(u16, i32, i32, Option<Box<str>>), Stay>,
+}
+
+impl Open {
+    fn logins(&self) -> impl Iterator<Item = &Login> {
+        self.stays.values().flat_map(|stay| {
+            let is_one = stay.first.at == stay.last.at;
+            [Some(&stay.first), (!is_one).then_some(&stay.last)]
+                .into_iter()
+                .flatten()
+        })
+    }
+}
+
+impl Kind for ImpossibleTravel {
+    type Base = u32;
+    type Summary = ();
+    type Open = Open;
+
+    const STATISTICAL: bool = false;
+    const LOOKBACK: bool = true;
+
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
+        stream == Stream::Person
+            && row.outcome() == Outcome::Success
+            && row.interactive() != Some(false)
+            && row.coordinates().is_some()
+            && (row.city().is_some() || row.region().is_some() || row.radius_km().is_some())
+    }
+
+    fn observe(&self, open: &mut Open, event: &Event<'_>) {
+        let row = event.row;
+        let Some((lat, lon)) = row.coordinates() else {
+            return;
+        };
+        let hundredths = |degrees: f64| (degrees * 100.0).round() as i32;
+        let device: Option<Box<str>> = row.device().map(Box::from);
+        let key = (event.pane, hundredths(lat), hundredths(lon), device);
+        let rank = |login: &Login| (login.at.time, login.at.uid.clone());
+        let mine = (row.time(), Box::<str>::from(row.uid()));
+        match open.stays.get_mut(&key) {
+            None => {
+                let login = login(event, lat, lon);
+                open.stays.insert(
+                    key,
+                    Stay {
+                        first: login.clone(),
+                        last: login,
+                    },
+                );
+                if STAYS_MAX < open.stays.len() {
+                    open.stays.pop_last();
+                }
+            }
+            Some(stay) => {
+                if mine < rank(&stay.first) {
+                    stay.first = login(event, lat, lon);
+                }
+                if rank(&stay.last) < mine {
+                    stay.last = login(event, lat, lon);
+                }
+            }
+        }
+    }
+
+    fn fold(&self, base: &mut u32, _day: Day, (): &()) {
+        *base += 1;
+    }
+
+    fn score(&self, _base: &u32, _open: &Open, _on: On<'_>) -> u32 {
+        0
+    }
+
+    fn verdicts(&self, base: &u32, open: &Open, before: Option<&Open>, on: On<'_>) -> Vec<Verdict> {
+        let mut logins: Vec<&Login> = before
+            .into_iter()
+            .flat_map(Open::logins)
+            .chain(open.logins())
+            .collect();
+        logins.sort_by(|a, b| (a.at.time, &a.at.uid).cmp(&(b.at.time, &b.at.uid)));
+        let today = on.world.calendar.start(on.frozen.day);
+        let mut best: Option<Trip<'_>> = None;
+        let mut first_due = i64::MAX;
+        for (index, to) in logins
+            .iter()
+            .enumerate()
+            .filter(|(_, to)| today <= to.at.time)
+        {
+            let recent = logins[..index].iter().rev();
+            for from in recent.take_while(|from| to.at.time - from.at.time <= DAY_MS) {
+                let Some(trip) = self.trip(from, to, &logins[index + 1..]) else {
+                    continue;
+                };
+                first_due = first_due.min(to.at.time);
+                if best.as_ref().is_none_or(|best| best.rank() < trip.rank()) {
+                    best = Some(trip);
+                }
+            }
+        }
+        best.map(|trip| trip.verdict(*base, first_due, self.max_speed_kmh, on))
+            .into_iter()
+            .collect()
+    }
+
+    fn close(&self, _: &u32, _: &u32, _: &Open, _: On<'_>, _: &mut Parts) {}
+}
+
+fn login(event: &Event<'_>, lat: f64, lon: f64) -> Login {
+    let row = event.row;
+    let town = row.city().or(row.region()).unwrap_or("unknown town");
+    Login {
+        at: event.to_ref(),
+        lat,
+        lon,
+        radius_km: row.radius_km().unwrap_or(0.0),
+        place: format!("{town}, {}", row.country().unwrap_or("unknown country")).into(),
+        ip: row.ip().unwrap_or_default().into(),
+        asn: row.asn(),
+        shared: matches!(
+            row.network(),
+            Some(Network::Vpn | Network::Hosting | Network::Mobile)
+        ),
+        corporate: row.network() == Some(Network::Corporate),
+        device: row.device().map(Box::from),
+    }
+}
+
+/// Two logins that cannot be one person's.
+struct Trip<'l> {
+    from: &'l Login,
+    to: &'l Login,
+    distance_km: f64,
+    speed_kmh: u64,
+    severity: Severity,
+}
+
+impl ImpossibleTravel {
+    fn trip<'l>(&self, from: &'l Login, to: &'l Login, later: &[&Login]) -> Option<Trip<'l>> {
+        let distance_km = distance_km(from, to) - from.radius_km - to.radius_km;
+        if distance_km < self.min_distance_km {
+            return None;
+        }
+        // Clocks of two services differ by seconds: nothing is faster than a minute.
+        let hours = (to.at.time - from.at.time).max(60_000) as f64 / 3_600_000.0;
+        let speed_kmh = (distance_km / hours).round();
+        if speed_kmh <= self.max_speed_kmh {
+            return None;
+        }
+        let severity = severity(from, to, later);
+        Some(Trip {
+            from,
+            to,
+            distance_km,
+            speed_kmh: speed_kmh as u64,
+            severity,
+        })
+    }
+}
+
+fn severity(from: &Login, to: &Login, later: &[&Login]) -> Severity {
+    let same_device = from.device.is_some() && from.device == to.device;
+    let other_device = from.device.is_some() && to.device.is_some() && !same_device;
+    let other_network = from.asn.is_none() || to.asn.is_none() || from.asn != to.asn;
+    if same_device || from.shared || to.shared || from.ip == to.ip || !other_network {
+        return Severity::Low;
+    }
+    let returns = |back: &&Login| {
+        back.at.time - from.at.time <= DAY_MS
+            && back.device == from.device
+            && distance_km(from, back) < RETURN_KM
+    };
+    if other_device && later.iter().any(returns) {
+        return Severity::High;
+    }
+    Severity::Medium
+}
+
+/// Great-circle distance by the haversine formula (Sinnott, Sky and Telescope 1984).
+fn distance_km(a: &Login, b: &Login) -> f64 {
+    let (lat_a, lat_b) = (a.lat.to_radians(), b.lat.to_radians());
+    let d_lat = (lat_b - lat_a) / 2.0;
+    let d_lon = (b.lon - a.lon).to_radians() / 2.0;
+    let h = d_lat.sin().powi(2) + lat_a.cos() * lat_b.cos() * d_lon.sin().powi(2);
+    2.0 * EARTH_RADIUS_KM * h.clamp(0.0, 1.0).sqrt().asin()
+}
+
+impl Trip<'_> {
+    /// The worst trip is told: most severe, then fastest, then earliest.
+    fn rank(&self) -> (bool, Severity, u64, std::cmp::Reverse<(i64, &str)>) {
+        let told = !(self.from.corporate || self.to.corporate);
+        let at = std::cmp::Reverse((self.to.at.time, &*self.to.at.uid));
+        (told, self.severity, self.speed_kmh, at)
+    }
+
+    fn verdict(&self, days: u32, first_due: i64, max_speed_kmh: f64, on: On<'_>) -> Verdict {
+        let (from, to) = (self.from, self.to);
+        let pair = format!("{} to {}", from.place, to.place);
+        let minutes = (to.at.time - from.at.time) / 60_000;
+        let device = match (&from.device, &to.device) {
+            (Some(a), Some(b)) if a == b => "with the same device",
+            (Some(_), Some(_)) => "with another device",
+            _ => "device unknown",
+        };
+        let overlay = if from.corporate || to.corporate {
+            Some(("muted", "known_egress", "configured networks".to_owned()))
+        } else if from.shared || to.shared {
+            Some((
+                "lowered",
+                "shared_network",
+                "class of the network".to_owned(),
+            ))
+        } else {
+            None
+        };
+        Verdict {
+            value: String::new(),
+            same_as: pair.clone(),
+            causes: vec![format!("travel from {pair}")],
+            surprise: None,
+            severity: self.severity,
+            overlay,
+            about: None,
+            also: Vec::new(),
+            summary: format!(
+                "{} logged in from {} and {minutes} minutes later from {}: {:.0} km, {} km/h, {device}",
+                on.who.name, from.place, to.place, self.distance_km, self.speed_kmh
+            ),
+            window: (from.at.time, to.at.time + 1),
+            detected_at: first_due / PANE_MS * PANE_MS + PANE_MS,
+            span: (from.at.time, to.at.time),
+            event_count: 2,
+            observed: self.speed_kmh as f64,
+            approximate: false,
+            expected: max_speed_kmh,
+            baseline: "physics",
+            days,
+            history: Vec::new(),
+            evidence: vec![from.at.clone(), to.at.clone()],
+            next_steps: vec![
+                format!("ask {} which of the two logins was theirs", on.who.name),
+                format!(
+                    "revoke the sessions of the other one (address {}) and reset the password",
+                    to.ip
+                ),
+            ],
+        }
+    }
+}

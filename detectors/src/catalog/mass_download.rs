@@ -1,0 +1,354 @@
+//! Flags: far more files, or bytes, taken out in 10 minutes, an hour or a day than this principal
+//! usually takes. Why: collection before a leak. Method: magnitude model over distinct objects and
+//! bytes, sync apart. Blind to: slow collection below the daily habit; screenshots and views.
+
+use serde::{Deserialize, Serialize};
+
+use super::volume::{Crossing, Key, Learned, Reading, Taught};
+use super::{Entry, Page, Param};
+use crate::alert::Severity;
+use crate::company::Parts;
+use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::event::{Activity, Outcome, Row};
+use crate::evidence::{Sample, gather};
+use crate::panes::{Panes, Span};
+use crate::sketch::Distinct;
+use crate::time::{Day, PANE_MS};
+use crate::verdict::{Stream, Verdict};
+use crate::world::World;
+
+/// The catalog's line.
+pub const ENTRY: Entry = Entry {
+    name: "mass_download",
+    activities: &[Activity::Download],
+    attack: &["T1530", "T1213", "T1567"],
+    family: "volume",
+    params: &[
+        Param {
+            name: "min_objects",
+            default: 25.0,
+            unit: "count",
+            help: "fewer distinct files in a window never alert",
+        },
+        Param {
+            name: "min_bytes",
+            default: 100e6,
+            unit: "bytes",
+            help: "fewer bytes in a window never alert",
+        },
+        Param {
+            name: "min_synced_objects",
+            default: 500.0,
+            unit: "count",
+            help: "fewer files in a window never alert when a sync client on a managed device took them",
+        },
+        Param {
+            name: "min_synced_bytes",
+            default: 2e9,
+            unit: "bytes",
+            help: "fewer bytes in a window never alert when a sync client on a managed device took them",
+        },
+    ],
+    statistical: true,
+    share: 1.0,
+    page: Page {
+        flags: "far more files or bytes downloaded in 10 minutes, one hour or one day than usual for this user or service",
+        why: "collection from file shares and drives comes before most leaks, by leavers and by stolen sessions alike",
+        method: "per user, measure and window length a moderated Student t over log2 of the day's largest window, forward decay with a half-life of 28 days, weekday and weekend apart, shrunk to the peers; calibrated by rank in the company's history. An object counts once a window; sync clients on managed devices are measured apart. Eager",
+        blind_to: "collection spread over many days within the daily habit; views and screenshots; sources without download events",
+        fields: "time, user, activity, object (else the event id), bytes, interactive, device_managed",
+        example: "ana@example.com downloaded 187 files in 10 minutes; usual are about 6 (41 days known)",
+    },
+    make: |world, lag| -> Box<dyn Detector> {
+        Box::new(Runner::new(
+            std::sync::Arc::new(MassDownload::new(world)),
+            lag,
+        ))
+    },
+};
+
+const MEASURES: [&str; 4] = ["files", "bytes", "synced files", "synced bytes"];
+const EVIDENCE_MAX: usize = 12;
+
+/// The detector with its parameters.
+pub struct MassDownload {
+    /// By measure.
+    floors: [u64; 4],
+}
+
+impl MassDownload {
+    fn new(world: &World) -> Self {
+        let floor = |name| world.param(&ENTRY, name) as u64;
+        MassDownload {
+            floors: [
+                floor("min_objects"),
+                floor("min_bytes"),
+                floor("min_synced_objects"),
+                floor("min_synced_bytes"),
+            ],
+        }
+    }
+}
+
+/// Downloads of one day: by people, and by sync clients.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Open {
+    pools: [Pool; 2],
+}
+
+/// Distinct objects per window, bytes and events per pane.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Pool {
+    ten_minutes: Panes<Distinct>,
+    hours: Panes<Distinct>,
+    day: Panes<Distinct>,
+    panes: Panes<Pane>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Pane {
+    bytes: u64,
+    sample: Sample,
+}
+
+impl Pool {
+    fn windows(&self, span: Span) -> &Panes<Distinct> {
+        match span {
+            Span::TenMinutes => &self.ten_minutes,
+            Span::Hour => &self.hours,
+            Span::Day => &self.day,
+        }
+    }
+
+    fn add(&mut self, hash: u64, event: &Event<'_>) {
+        for span in Span::ALL {
+            let windows = match span {
+                Span::TenMinutes => &mut self.ten_minutes,
+                Span::Hour => &mut self.hours,
+                Span::Day => &mut self.day,
+            };
+            for start in span.starts(event.pane) {
+                windows.at(start).insert(hash, event.pane);
+            }
+        }
+        let pane = self.panes.at(event.pane);
+        pane.bytes = pane.bytes.saturating_add(event.row.bytes().unwrap_or(0));
+        pane.sample
+            .add(event.row.time(), event.row.uid(), || event.to_ref());
+    }
+
+    /// Largest window by distinct objects; the earliest of equals.
+    fn most_objects(&self, span: Span) -> Option<(u16, u64)> {
+        let counts = self
+            .windows(span)
+            .iter()
+            .map(|(start, set)| (start, set.count()));
+        counts.reduce(|best, next| if best.1 < next.1 { next } else { best })
+    }
+}
+
+impl Kind for MassDownload {
+    type Base = Learned;
+    type Summary = Taught;
+    type Open = Open;
+
+    fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
+        row.outcome() != Outcome::Failure
+    }
+
+    fn observe(&self, open: &mut Open, event: &Event<'_>) {
+        let object = event.row.object().unwrap_or_else(|| event.row.uid());
+        let hash = xxhash_rust::xxh3::xxh3_64_with_seed(object.as_bytes(), event.world.seed);
+        // A sync to an unmanaged device is a download like any other, or the lenient baseline of
+        // sync clients would be a way out.
+        let synced =
+            event.row.interactive() == Some(false) && event.row.device_managed() != Some(false);
+        open.pools[usize::from(synced)].add(hash, event);
+    }
+
+    fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
+        base.fold(day, summary);
+    }
+
+    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
+        base.score(&self.readings(open), on)
+    }
+
+    fn verdicts(
+        &self,
+        base: &Learned,
+        open: &Open,
+        _before: Option<&Open>,
+        on: On<'_>,
+    ) -> Vec<Verdict> {
+        let readings = self.readings(open);
+        let crossings = base.crossings(&readings, on);
+        let Some(best) = crossings.first() else {
+            return Vec::new();
+        };
+        vec![self.verdict(base, open, best, &crossings, on)]
+    }
+
+    fn close(
+        &self,
+        base: &Learned,
+        latest: &Learned,
+        open: &Open,
+        on: On<'_>,
+        parts: &mut Parts,
+    ) -> Taught {
+        let files = open.pools[0]
+            .most_objects(Span::Day)
+            .map_or(0, |(_, count)| count);
+        base.close(latest, &self.readings(open), files, on, parts)
+    }
+}
+
+impl MassDownload {
+    fn readings(&self, open: &Open) -> Vec<Reading> {
+        let mut readings = Vec::new();
+        for (pool_index, pool) in open.pools.iter().enumerate() {
+            for span in Span::ALL {
+                let objects = pool.most_objects(span);
+                let bytes = pool.panes.largest(span, |pane| pane.bytes);
+                for (offset, largest) in [objects, bytes].into_iter().enumerate() {
+                    let Some((start, count)) = largest else {
+                        continue;
+                    };
+                    let measure = (2 * pool_index + offset) as u8;
+                    readings.push(Reading {
+                        key: Key {
+                            part: "".into(),
+                            measure,
+                            span,
+                        },
+                        start,
+                        count,
+                        floor: self.floors[usize::from(measure)],
+                    });
+                }
+            }
+        }
+        readings
+    }
+
+    /// The pane in which a crossing's window reached its threshold.
+    fn due(&self, open: &Open, crossing: &Crossing<'_>) -> Option<u16> {
+        let Reading { key, start, .. } = crossing.reading;
+        let pool = &open.pools[usize::from(key.measure / 2)];
+        if key.measure % 2 == 1 {
+            return pool
+                .panes
+                .pane_reaching(*start, key.span, crossing.threshold, |p| p.bytes);
+        }
+        let mut windows = pool.windows(key.span).iter();
+        let (_, set) = windows.find(|(known, _)| known == start)?;
+        set.pane_reaching(crossing.threshold)
+    }
+
+    fn verdict(
+        &self,
+        base: &Learned,
+        open: &Open,
+        best: &Crossing<'_>,
+        crossings: &[Crossing<'_>],
+        on: On<'_>,
+    ) -> Verdict {
+        let Reading {
+            key, start, count, ..
+        } = best.reading;
+        let pool = &open.pools[usize::from(key.measure / 2)];
+        let synced = 2 <= key.measure;
+        let samples = || {
+            pool.panes
+                .within(*start, key.span)
+                .map(|(_, pane)| &pane.sample)
+        };
+        let (day, calendar) = (on.frozen.day, &on.world.calendar);
+        let window = calendar.window(day, *start, key.span.panes());
+        let due = crossings
+            .iter()
+            .filter_map(|crossing| self.due(open, crossing))
+            .min();
+        let set = pool
+            .windows(key.span)
+            .iter()
+            .find(|(known, _)| known == start);
+        let expected = best.prediction.expected();
+        let own = 1.0 <= best.own_days;
+        let (what, verb) = (
+            amount(key.measure, *count),
+            if synced { "synced" } else { "downloaded" },
+        );
+        let usual = amount(key.measure, expected.round() as u64);
+        let severity = match best
+            .surprise
+            .saturating_sub(on.judge().map_or(0, |j| j.needed))
+        {
+            _ if synced => Severity::Low,
+            1500.. => Severity::High,
+            _ => Severity::Medium,
+        };
+        Verdict {
+            value: String::new(),
+            same_as: MEASURES[usize::from(key.measure)].into(),
+            causes: Vec::new(),
+            surprise: Some(best.surprise),
+            severity,
+            overlay: None,
+            about: None,
+            also: Vec::new(),
+            summary: format!(
+                "{} {verb} {what} {}; usual for {} are about {usual} ({} days known); {} or more alert",
+                on.who.name,
+                key.span.text(),
+                if own { "this account" } else { "its peers" },
+                base.days,
+                amount(key.measure, best.threshold),
+            ),
+            window,
+            detected_at: due.map_or(window.1, |pane| calendar.pane_start(day, pane) + PANE_MS),
+            span: (
+                samples().map(|s| s.first).min().unwrap_or(window.0),
+                samples().map(|s| s.last).max().unwrap_or(window.1),
+            ),
+            event_count: samples().map(|s| s.count).sum(),
+            observed: *count as f64,
+            approximate: key.measure % 2 == 0 && set.is_some_and(|(_, set)| set.is_approximate()),
+            expected,
+            baseline: if own { "own" } else { "peers" },
+            days: base.days,
+            history: base.history(),
+            evidence: gather(samples(), EVIDENCE_MAX),
+            next_steps: vec![
+                format!("ask {} or the manager whether this was meant", on.who.name),
+                "look at which folders the files are from and whether they left the company".into(),
+                "if it was not meant: revoke the account's sessions and sharing links".into(),
+            ],
+        }
+    }
+}
+
+fn amount(measure: u8, count: u64) -> String {
+    if measure % 2 == 1 {
+        bytes_text(count)
+    } else {
+        format!("{count} files")
+    }
+}
+
+/// `1.2 GB`, decimal.
+pub(super) fn bytes_text(bytes: u64) -> String {
+    let units = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    while 1000.0 <= value && unit + 1 < units.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes} bytes")
+    } else {
+        format!("{value:.1} {}", units[unit])
+    }
+}

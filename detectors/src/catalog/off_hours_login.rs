@@ -1,0 +1,295 @@
+//! Flags: interactive activity in an hour of the day in which this person, and people like them, are
+//! hardly ever active. Why: a stolen password or token is used on the thief's clock. Method: habit of
+//! 24 local hours, weekday and weekend apart. Blind to: attacks during office hours; rotating shifts.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Entry, Page, Param};
+use crate::alert::Severity;
+use crate::company::{Level, Parts};
+use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::event::{Activity, Outcome, Row};
+use crate::evidence::{Sample, gather};
+use crate::model::fixed::surprise;
+use crate::model::habit::{Hours, Learn, expected_tests, hour_mass, per_day, tail_mass};
+use crate::model::magnitude::LEARN_CAP;
+use crate::panes::Panes;
+use crate::time::{Day, PANE_MS};
+use crate::verdict::{Stream, Verdict};
+use crate::world::World;
+
+/// The catalog's line.
+pub const ENTRY: Entry = Entry {
+    name: "off_hours_login",
+    activities: &[
+        Activity::Login,
+        Activity::MfaChallenge,
+        Activity::Download,
+        Activity::Upload,
+        Activity::Share,
+        Activity::AiUse,
+    ],
+    attack: &["T1078.004"],
+    family: "time",
+    params: &[Param {
+        name: "min_known_hours",
+        default: 8.0,
+        unit: "count",
+        help: "nobody is judged while the company has fewer user-hours than this",
+    }],
+    statistical: true,
+    share: 1.0,
+    page: Page {
+        flags: "a successful interactive login, or interactive activity, in an hour that is improbable for this person",
+        why: "stolen credentials are used on the thief's clock; a stolen token never logs in, so activity counts too",
+        method: "habit over 24 local hours, weekday and weekend apart, circular kernel .1 .2 .4 .2 .1, backing off to the company's hours with 4 pseudo user-hours; the day's least probable hour, corrected for the hours expected of this person; calibrated by rank. Local time is the directory's zone for the person, else the tenant's. Eager",
+        blind_to: "attacks inside the person's usual hours; rotating shifts and the first three days of a joiner, where the hour says little; services and shared accounts, which are not judged",
+        fields: "time, user, activity, outcome, interactive, kind; directory: zone, admin, on_call",
+        example: "carla@example.com was active at 03:10 (Europe/Berlin); in 38 days known, 0.1 % of her activity was in such hours",
+    },
+    make: |world, lag| -> Box<dyn Detector> {
+        Box::new(Runner::new(
+            std::sync::Arc::new(OffHoursLogin::new(world)),
+            lag,
+        ))
+    },
+};
+
+const EVIDENCE_MAX: usize = 12;
+
+/// The detector with its parameters.
+pub struct OffHoursLogin {
+    min_known_hours: f64,
+}
+
+impl OffHoursLogin {
+    fn new(world: &World) -> Self {
+        OffHoursLogin {
+            min_known_hours: world.param(&ENTRY, "min_known_hours"),
+        }
+    }
+}
+
+/// Activity of one day by local hour.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Open {
+    hours: Panes<Hour>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Hour {
+    logins: u64,
+    is_admin: bool,
+    sample: Sample,
+}
+
+/// Hours learned from closed days.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Learned {
+    hours: Hours,
+    days: u32,
+    /// Distinct hours over all days.
+    distinct: u64,
+}
+
+/// A closed day: the hours as bits, and which of them were so improbable that they teach little.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub struct Taught {
+    usual: u32,
+    odd: u32,
+}
+
+impl Kind for OffHoursLogin {
+    type Base = Learned;
+    type Summary = Taught;
+    type Open = Open;
+
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
+        if stream != Stream::Person || row.outcome() == Outcome::Failure {
+            return false;
+        }
+        match row.activity() {
+            Activity::Login => {
+                row.interactive() != Some(false) && row.outcome() == Outcome::Success
+            }
+            _ => row.interactive() == Some(true),
+        }
+    }
+
+    fn observe(&self, open: &mut Open, event: &Event<'_>) {
+        let (clock, _) = event.world.clock(event.user);
+        let hour = open.hours.at(u16::from(clock.hour(event.row.time())));
+        hour.logins += u64::from(event.row.activity() == Activity::Login);
+        hour.is_admin |= event.row.is_admin() == Some(true);
+        hour.sample
+            .add(event.row.time(), event.row.uid(), || event.to_ref());
+    }
+
+    fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
+        let bits = |mask: u32| (0..24).filter(move |hour| mask >> hour & 1 == 1);
+        base.hours.fold(day, bits(summary.usual), Learn::Fully);
+        base.hours.fold(day, bits(summary.odd), Learn::Alerted);
+        base.days += 1;
+        base.distinct += u64::from((summary.usual | summary.odd).count_ones());
+    }
+
+    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
+        self.surprises(base, open, on)
+            .map(|(_, surprise)| surprise)
+            .max()
+            .unwrap_or(0)
+    }
+
+    fn verdicts(
+        &self,
+        base: &Learned,
+        open: &Open,
+        _before: Option<&Open>,
+        on: On<'_>,
+    ) -> Vec<Verdict> {
+        let Some(judge) = on.judge() else {
+            return Vec::new();
+        };
+        let mut crossing: Vec<(u16, u32)> = self
+            .surprises(base, open, on)
+            .filter(|(_, s)| judge.needed <= *s)
+            .collect();
+        // The least probable hour; of equals the earliest on the clock.
+        crossing.sort_by_key(|(hour, surprise)| (std::cmp::Reverse(*surprise), *hour));
+        let Some((hour, surprise)) = crossing.first().copied() else {
+            return Vec::new();
+        };
+        vec![self.verdict(base, open, hour, surprise, &crossing, on)]
+    }
+
+    fn close(
+        &self,
+        base: &Learned,
+        _latest: &Learned,
+        open: &Open,
+        on: On<'_>,
+        parts: &mut Parts,
+    ) -> Taught {
+        let mut taught = Taught { usual: 0, odd: 0 };
+        let judged = on.judge().is_some();
+        for (hour, surprise) in self.surprises(base, open, on) {
+            let odd = judged && LEARN_CAP <= surprise;
+            *(if odd {
+                &mut taught.odd
+            } else {
+                &mut taught.usual
+            }) |= 1 << hour;
+            parts.hours[usize::from(odd)][usize::from(hour)] += 1;
+        }
+        parts.outcomes(
+            Level::Hour,
+            u64::from((taught.usual | taught.odd).count_ones()),
+        );
+        taught
+    }
+}
+
+impl OffHoursLogin {
+    /// Surprise of each active hour, corrected for the hours a day expected of this person.
+    fn surprises<'o>(
+        &self,
+        base: &Learned,
+        open: &'o Open,
+        on: On<'_>,
+    ) -> impl Iterator<Item = (u16, u32)> + 'o {
+        let frozen = on.frozen;
+        let mass = hour_mass(&base.hours, &[&frozen.hours], frozen.day, frozen.weekend);
+        let mean = frozen.distinct_mean(Level::Hour);
+        let tests = expected_tests(base.distinct as f64, f64::from(base.days), mean);
+        let known = self.min_known_hours <= frozen.hours.total(frozen.day);
+        open.hours.iter().map(move |(hour, _)| {
+            let p = if known {
+                per_day(tail_mass(&mass, usize::from(hour)), tests)
+            } else {
+                1.0
+            };
+            (hour, surprise(p))
+        })
+    }
+
+    fn verdict(
+        &self,
+        base: &Learned,
+        open: &Open,
+        hour: u16,
+        surprise: u32,
+        crossing: &[(u16, u32)],
+        on: On<'_>,
+    ) -> Verdict {
+        let frozen = on.frozen;
+        let mass = hour_mass(&base.hours, &[&frozen.hours], frozen.day, frozen.weekend);
+        let at = |hour: u16| {
+            open.hours
+                .iter()
+                .find(|(known, _)| *known == hour)
+                .map(|(_, h)| h)
+        };
+        let empty = Hour::default();
+        let seen = at(hour).unwrap_or(&empty);
+        let firsts = crossing
+            .iter()
+            .filter_map(|(hour, _)| at(*hour))
+            .map(|h| h.sample.first);
+        let due = firsts.min().unwrap_or(seen.sample.first);
+        let (clock, zone) = on.world.clock(&on.who.name);
+        let own = 0 < base.days;
+        let share = 100.0 * tail_mass(&mass, usize::from(hour));
+        let is_admin = seen.is_admin
+            || on
+                .world
+                .person(&on.who.name)
+                .is_some_and(|person| person.admin);
+        let duty = on.world.is_on_call(&on.who.name, frozen.day);
+        Verdict {
+            value: String::new(),
+            same_as: format!("{hour:02}"),
+            causes: crossing.iter().map(|(hour, _)| format!("activity between {hour:02}:00 and {:02}:00", (hour + 1) % 24)).collect(),
+            surprise: Some(surprise),
+            severity: match (is_admin, duty) {
+                (true, false) => Severity::Medium,
+                (true, true) | (false, false) => Severity::Low,
+                (false, true) => Severity::Info,
+            },
+            overlay: duty.then(|| ("lowered", "on_call", "directory".to_owned())),
+            about: None,
+            also: Vec::new(),
+            summary: format!(
+                "{} {} at {} ({zone}); {} of {} activity is in hours as improbable as this ({} days known)",
+                on.who.name,
+                if 0 < seen.logins { "logged in" } else { "was active" },
+                clock.text(seen.sample.first),
+                percent(share),
+                if own { "this person's" } else { "the company's" },
+                base.days,
+            ),
+            window: (due / PANE_MS * PANE_MS, seen.sample.last / PANE_MS * PANE_MS + PANE_MS),
+            detected_at: due / PANE_MS * PANE_MS + PANE_MS,
+            span: (seen.sample.first, seen.sample.last),
+            event_count: seen.sample.count,
+            observed: f64::from(hour),
+            approximate: false,
+            expected: mass.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0.0, |(h, _)| h as f64),
+            baseline: if own { "own" } else { "peers" },
+            days: base.days,
+            history: base.hours.effective(frozen.day, frozen.weekend).to_vec(),
+            evidence: gather([&seen.sample], EVIDENCE_MAX),
+            next_steps: vec![
+                format!("ask {} whether this was them", on.who.name),
+                "look at address, device and what was done next; with a new place or device treat it as a takeover".into(),
+            ],
+        }
+    }
+}
+
+fn percent(share: f64) -> String {
+    if share < 0.01 {
+        "less than 0.01 %".to_owned()
+    } else {
+        format!("{share:.2} %")
+    }
+}
