@@ -119,7 +119,7 @@ pub enum Reject {
     #[error("the record's {column} has the wrong type")]
     WrongType {
         /// The column.
-        column: &'static str,
+        column: Column,
     },
     /// More envelopes around it than are opened.
     #[error("the record lies in too many envelopes")]

@@ -10,7 +10,12 @@ use std::net::{IpAddr, Ipv6Addr};
 #[inline]
 pub(crate) fn says_nothing(text: &str) -> bool {
     // Most texts are told apart by their first letter.
-    if 14 < text.len() || !matches!(text.as_bytes().first(), None | Some(b'u' | b'U' | b'n' | b'N' | b'-' | b'(' | b'<' | b'a' | b'A')) {
+    if 14 < text.len()
+        || !matches!(
+            text.as_bytes().first(),
+            None | Some(b'u' | b'U' | b'n' | b'N' | b'-' | b'(' | b'<' | b'a' | b'A')
+        )
+    {
         return false;
     }
     const WORDS: [&str; 14] = [
@@ -30,6 +35,15 @@ pub(crate) fn says_nothing(text: &str) -> bool {
         "anonymous user",
     ];
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
+}
+
+/// The text without white space around it, of which there mostly is none.
+#[inline(always)]
+pub(crate) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if b' ' < *first && b' ' < *last => text,
+        _ => text.trim_ascii(),
+    }
 }
 
 /// A yes or a no, as text or number.
