@@ -347,8 +347,10 @@ impl Filler<'_> {
         let whole = self.texts().get(piece);
         match convert::address(whole)? {
             Address::Borrowed(part) => Some(within(piece, whole, part)),
-            // Writing to a String cannot fail.
-            Address::Parsed(parsed) => Some(self.push(|arena| drop(write!(arena, "{parsed}")))),
+            Address::Parsed(parsed) => Some(self.push(|arena| {
+                // Writing to a String cannot fail.
+                let _ = write!(arena, "{parsed}");
+            })),
         }
     }
 
