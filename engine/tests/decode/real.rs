@@ -24,7 +24,7 @@ fn expected(log: &Value, kind: &str) -> Option<&'static str> {
             .is_some_and(|log| log.keys().any(|known| known.eq_ignore_ascii_case(key)))
     };
     match kind {
-        "Okta.SystemLog" if has("eventType") => Some("okta"),
+        "Okta.SystemLog" if has("eventType") && has("actor") => Some("okta"),
         "AWS.CloudTrail" if has("eventName") && has("eventSource") => Some("aws_cloudtrail"),
         "GSuite.ActivityEvent" if has("id") => Some("google_workspace"),
         "Azure.Audit" if category.ends_with("SignInLogs") => Some("entra_signin"),
