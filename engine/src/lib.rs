@@ -1,1 +1,3 @@
-//! stub
+//! Nightjar: identity and AI-usage events from Kafka to explained alerts over gRPC.
+
+pub mod store;
