@@ -1,0 +1,3 @@
+//! Where records come from: Kafka, files, and the embedded broker of the demo and the tests.
+
+pub mod file;
