@@ -8,9 +8,10 @@ mod read;
 pub mod score;
 pub mod summary;
 
-pub use read::{Inputs, read};
+pub use read::{Inputs, read, read_records};
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -22,9 +23,14 @@ use nightjar_detectors::time::Day;
 use crate::days::{DayStore, SpillError};
 use crate::decode::FormatError;
 use crate::intake::SourceCounts;
+use crate::pipeline::Meta;
 use crate::setup::Setup;
 use crate::source::file::FileError;
+use crate::store::StoreError;
+use crate::store::alerts::AlertStore;
+use crate::store::lock::FolderLock;
 use crate::store::quarantine::QuarantineEntry;
+use crate::store::state::StateStore;
 
 /// What ends a backtest early.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,12 @@ pub enum BacktestError {
     /// Rows could not be spilled.
     #[error(transparent)]
     Spill(#[from] SpillError),
+    /// A trained state cannot be stored.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A state would be overwritten.
+    #[error("{0} holds a state already; name an empty folder")]
+    StateExists(String),
     /// Ctrl-C.
     #[error("interrupted; nothing was stored")]
     Interrupted,
@@ -73,6 +85,32 @@ impl Judged {
     fn take(&mut self, sealed: Vec<SealedDay>) {
         let alerts = sealed.into_iter().flat_map(|day| day.alerts);
         self.alerts.extend(alerts.map(|alert| (alert.id.clone(), alert)));
+    }
+
+    /// Stores the trained state in an empty folder for `run` to go on from, as it is before the last days
+    /// are closed, with the alerts so far.
+    ///
+    /// # Errors
+    /// When the folder cannot be used or holds a state.
+    pub fn save(
+        &mut self,
+        setup: &Setup,
+        rejected: &[QuarantineEntry],
+        folder: &Path,
+    ) -> Result<(), BacktestError> {
+        let _lock = FolderLock::take(folder)?;
+        let config = &setup.config;
+        let mut state = StateStore::open(folder, &config.tenant, config.zone)?;
+        if state.load()?.is_some() {
+            return Err(BacktestError::StateExists(folder.display().to_string()));
+        }
+        let alerts = AlertStore::open(folder, &config.tenant, config.zone)?;
+        let open = self.core.changes().into_iter().flat_map(|(_, _, alerts)| alerts);
+        let so_far: Vec<Alert> = self.alerts.values().cloned().chain(open).collect();
+        alerts.publish(&so_far, None)?;
+        alerts.set_aside(rejected)?;
+        state.checkpoint(&self.core.snapshot().rows, &Meta::default().encode())?;
+        Ok(())
     }
 
     /// Closes every day that had rows; the alerts are then final.

@@ -69,13 +69,19 @@ pub struct Clocks {
 impl Clocks {
     /// No partitions yet. `idle_after_ms`: silence after which a partition no longer holds up others.
     pub fn new(idle_after_ms: Option<i64>) -> Self {
-        Clocks { partitions: BTreeMap::new(), idle_after_ms }
+        Clocks {
+            partitions: BTreeMap::new(),
+            idle_after_ms,
+        }
     }
 
     /// Takes a partition in, at its stored clock if it has one. A partition found while others already
     /// have a sealing clock starts there.
     pub fn add(&mut self, partition: Partition, clock_ms: Option<i64>) {
-        let state = State { clock_ms, ..State::default() };
+        let state = State {
+            clock_ms,
+            ..State::default()
+        };
         self.partitions.entry(partition).or_insert(state);
     }
 
@@ -87,7 +93,11 @@ impl Clocks {
     /// Records were read, the last with this arrival.
     pub fn read(&mut self, partition: &Partition, arrival_ms: i64) {
         let state = self.partitions.entry(partition.clone()).or_default();
-        state.clock_ms = Some(state.clock_ms.map_or(arrival_ms, |clock| clock.max(arrival_ms)));
+        state.clock_ms = Some(
+            state
+                .clock_ms
+                .map_or(arrival_ms, |clock| clock.max(arrival_ms)),
+        );
         state.quiet_since_ms = None;
     }
 
@@ -110,9 +120,13 @@ impl Clocks {
     /// Lets silent partitions' clocks follow the wall clock. A clock used once is kept, so that a
     /// record that comes later cannot have arrived before it.
     pub fn tick(&mut self, now_ms: i64) {
-        let Some(idle_after_ms) = self.idle_after_ms else { return };
+        let Some(idle_after_ms) = self.idle_after_ms else {
+            return;
+        };
         for state in self.partitions.values_mut() {
-            let quiet = state.quiet_since_ms.is_some_and(|since| idle_after_ms <= now_ms - since);
+            let quiet = state
+                .quiet_since_ms
+                .is_some_and(|since| idle_after_ms <= now_ms - since);
             if quiet {
                 let idle = now_ms - idle_after_ms;
                 state.clock_ms = Some(state.clock_ms.map_or(idle, |clock| clock.max(idle)));
@@ -160,7 +174,10 @@ mod tests {
     use super::*;
 
     fn partition(number: i32) -> Partition {
-        Partition { topic: "t".into(), number }
+        Partition {
+            topic: "t".into(),
+            number,
+        }
     }
 
     #[test]

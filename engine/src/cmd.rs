@@ -1,3 +1,4 @@
+<<<<<<< HEAD
 //! The commands, one a file: arguments, what is opened, what is printed.
 
 pub mod alerts;
@@ -34,3 +35,9 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
+=======
+//! The commands, one module each: arguments in, exit status out.
+
+pub mod alerts;
+pub mod watch;
+>>>>>>> service

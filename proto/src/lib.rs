@@ -12,3 +12,6 @@ pub mod v1 {
 
 /// The compiled proto files, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+// For whoever encodes or decodes a message outside of a call.
+pub use prost;

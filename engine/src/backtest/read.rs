@@ -95,6 +95,40 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
     })
 }
 
+/// Takes records that are in memory already: (source, bytes).
+///
+/// # Errors
+/// When a source's format is not known.
+pub fn read_records<'r>(
+    setup: &Setup,
+    records: impl IntoIterator<Item = (&'r str, &'r [u8])>,
+) -> Result<Read, BacktestError> {
+    let mut days = DayStore::new(usize::MAX, PathBuf::new());
+    let mut intakes = BTreeMap::<String, (Intake, u64)>::new();
+    let mut bytes = 0;
+    for (source, record) in records {
+        if !intakes.contains_key(source) {
+            let mut intake = Intake::new(setup, source)?;
+            intake.begin("memory");
+            intakes.insert(source.to_owned(), (intake, 0));
+        }
+        let (intake, number) = intakes.get_mut(source).expect("just made");
+        *number += 1;
+        bytes += record.len() as u64;
+        intake.record(record, *number, None);
+        if BATCH_ROWS <= intake.waiting() {
+            days.push(&setup.world.calendar, intake.take_batch())?;
+        }
+    }
+    let mut read = Read { days, counts: SourceCounts::new(), rejected: Vec::new(), files: 0, bytes };
+    for (source, (mut intake, _)) in intakes {
+        read.days.push(&setup.world.calendar, intake.take_batch())?;
+        read.counts.insert(source, intake.take_counts());
+        read.rejected.append(&mut intake.take_rejected());
+    }
+    Ok(read)
+}
+
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     intakes: BTreeMap<&'a str, Intake>,

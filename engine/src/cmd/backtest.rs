@@ -15,13 +15,9 @@ use nightjar_detectors::time::{Day, day_text};
 use crate::backtest::score::{read_labels, score};
 use crate::backtest::summary::{Summary, score_text};
 use crate::backtest::{self, Inputs, Judged, Read};
-use crate::pipeline::Meta;
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile};
-use crate::store::alerts::AlertStore;
-use crate::store::lock::FolderLock;
 use crate::store::quarantine::QuarantineEntry;
-use crate::store::state::StateStore;
 
 /// Rows kept in memory before days are spilled to disk.
 const MEMORY_BYTES: usize = 4 << 30;
@@ -84,7 +80,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let Read { days, counts, rejected, .. } = read;
     let mut judged = judge(&setup, threads, days, args.quiet, &stop)?;
     if let Some(folder) = &args.save_state {
-        save(&setup, &mut judged, &rejected, folder)?;
+        judged.save(&setup, &rejected, folder)?;
     }
     judged.seal_all();
     let elapsed = started.elapsed();
@@ -152,28 +148,6 @@ fn judge(
     let judged = backtest::judge(setup, threads, days, stop, &|_| bar.inc(1));
     bar.finish_and_clear();
     Ok(judged?)
-}
-
-/// The trained state, as it is before the last days are closed, with the alerts so far.
-fn save(
-    setup: &Setup,
-    judged: &mut Judged,
-    rejected: &[QuarantineEntry],
-    folder: &Path,
-) -> anyhow::Result<()> {
-    let _lock = FolderLock::take(folder)?;
-    let config = &setup.config;
-    let mut state = StateStore::open(folder, &config.tenant, config.zone)?;
-    if state.load()?.is_some() {
-        anyhow::bail!("{} holds a state already; name an empty folder", folder.display());
-    }
-    let alerts = AlertStore::open(folder, &config.tenant, config.zone)?;
-    let open = judged.core.changes().into_iter().flat_map(|(_, _, alerts)| alerts);
-    let so_far: Vec<Alert> = judged.alerts.values().cloned().chain(open).collect();
-    alerts.publish(&so_far, None)?;
-    alerts.set_aside(rejected)?;
-    state.checkpoint(&judged.core.snapshot().rows, &Meta::default().encode())?;
-    Ok(())
 }
 
 /// The alerts of the days that are to be reported.

@@ -72,6 +72,7 @@ pub(super) struct Service {
     pub address: std::net::SocketAddr,
     runtime: tokio::runtime::Runtime,
     listener: Option<TcpListener>,
+    status: watch::Sender<Status>,
     _lock: FolderLock,
 }
 
@@ -93,7 +94,13 @@ impl Service {
         })?;
         let address = listener.local_addr().context("the listener has no address")?;
         info!("alerts on http://{address}");
-        Ok(Service { alerts, address, runtime, listener: Some(listener), _lock: lock })
+        let (status, _) = watch::channel(Status::default());
+        Ok(Service { alerts, address, runtime, listener: Some(listener), status, _lock: lock })
+    }
+
+    /// What the engine says about itself, once a second.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
     }
 
     /// Runs the pipeline on this thread and serves its alerts meanwhile.
@@ -105,7 +112,7 @@ impl Service {
     ) -> anyhow::Result<Finished> {
         let config = &setup.config;
         let state = StateStore::open(&config.state.dir, &config.tenant, config.zone)?;
-        let (status, watching) = watch::channel(Status::default());
+        let watching = self.status.subscribe();
         let (end, ended) = oneshot::channel::<()>();
         let listener = self.listener.take().context("the service runs already")?;
         let serving = self.runtime.spawn(crate::grpc::serve(
@@ -116,7 +123,7 @@ impl Service {
                 let _ = ended.await;
             },
         ));
-        let finished = pipeline::run(setup, options, &self.alerts, state, &status, stop);
+        let finished = pipeline::run(setup, options, &self.alerts, state, &self.status, stop);
         let _ = end.send(());
         self.runtime.block_on(serving).context("the alert service broke down")??;
         Ok(finished?)

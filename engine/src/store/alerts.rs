@@ -84,15 +84,16 @@ impl AlertStore {
     }
 
     /// Makes alerts visible, in one commit with `positions`: what input they reflect, in the caller's
-    /// encoding. New and changed alerts get the next cursors; the others keep theirs and are not in
-    /// the answer. Blocks on the disk: not for async threads.
+    /// encoding; without them those of the last commit stand. New and changed alerts get the next
+    /// cursors; the others keep theirs and are not in the answer. Blocks on the disk: not for async
+    /// threads.
     ///
     /// # Errors
     /// When it cannot be written; nothing of it is visible then.
     pub fn publish(
         &self,
         alerts: &[Alert],
-        positions: &[u8],
+        positions: Option<&[u8]>,
     ) -> Result<Vec<Published>, StoreError> {
         let mut writer = self.writer();
         let written = publish(&mut writer, alerts, positions);
@@ -139,7 +140,7 @@ impl AlertStore {
 fn publish(
     database: &mut Database,
     alerts: &[Alert],
-    positions: &[u8],
+    positions: Option<&[u8]>,
 ) -> rusqlite::Result<Vec<Published>> {
     let transaction = database
         .connection
@@ -159,7 +160,9 @@ fn publish(
     }
     let mut set = transaction.prepare_cached("INSERT OR REPLACE INTO meta VALUES (?1, ?2)")?;
     set.execute(params!["last_cursor", cursor])?;
-    set.execute(params!["positions", positions])?;
+    if let Some(positions) = positions {
+        set.execute(params!["positions", positions])?;
+    }
     drop(set);
     transaction.commit()?;
     Ok(published)

@@ -56,7 +56,7 @@ impl AlertStore {
     ///
     /// # Errors
     /// When it cannot be written; nothing was added then.
-    pub fn quarantine(&self, entries: &[QuarantineEntry]) -> Result<u64, StoreError> {
+    pub fn set_aside(&self, entries: &[QuarantineEntry]) -> Result<u64, StoreError> {
         let mut writer = self.writer();
         let written = record(&mut writer.connection, entries);
         written.map_err(|source| writer.error(source))
@@ -158,8 +158,8 @@ mod tests {
     fn a_record_is_counted_once() {
         let folder = tempfile::tempdir().unwrap();
         let store = AlertStore::open(folder.path(), "t", Tz::UTC).unwrap();
-        assert_eq!(store.quarantine(&[entry(1, 0), entry(1, 1)]).unwrap(), 2);
-        assert_eq!(store.quarantine(&[entry(1, 1), entry(2, 0)]).unwrap(), 1);
+        assert_eq!(store.set_aside(&[entry(1, 0), entry(1, 1)]).unwrap(), 2);
+        assert_eq!(store.set_aside(&[entry(1, 1), entry(2, 0)]).unwrap(), 1);
         let reader = store.reader().unwrap();
         assert_eq!(
             reader.quarantined().unwrap(),
@@ -177,7 +177,7 @@ mod tests {
         let store = AlertStore::open(folder.path(), "t", Tz::UTC).unwrap();
         let kept = ENTRIES_MAX as u64;
         let flood: Vec<_> = (0..kept + 50).map(|offset| entry(offset, 0)).collect();
-        store.quarantine(&flood).unwrap();
+        store.set_aside(&flood).unwrap();
         let reader = store.reader().unwrap();
         let entries = reader.quarantined().unwrap();
         assert_eq!((entries.len() as u64, entries[0].offset), (kept, 50));

@@ -76,6 +76,19 @@ pub(crate) fn store(folder: &Path) -> AlertStore {
     AlertStore::open(folder, "t", Tz::Europe__Berlin).unwrap()
 }
 
+impl AlertStore {
+    /// As retention will do it: alerts up to the cursor are gone.
+    pub(crate) fn expire_for_test(&self, cursor: u64) {
+        let writer = self.writer();
+        let connection = &writer.connection;
+        connection
+            .execute("DELETE FROM alerts WHERE cursor <= ?1", [cursor])
+            .unwrap();
+        let sql = "UPDATE meta SET value = ?1 WHERE name = 'expired_cursor'";
+        connection.execute(sql, [cursor]).unwrap();
+    }
+}
+
 fn read(store: &AlertStore, cursor: u64, limit: usize) -> Page {
     store
         .reader()
@@ -98,7 +111,7 @@ fn unchanged_alerts_stay_where_they_are() {
     let store = store(folder.path());
     assert_eq!(store.positions().unwrap(), None);
     let first = store
-        .publish(&[alert("a", 1), alert("b", 1)], b"one")
+        .publish(&[alert("a", 1), alert("b", 1)], Some(b"one"))
         .unwrap();
     assert_eq!(
         first
@@ -111,20 +124,23 @@ fn unchanged_alerts_stay_where_they_are() {
     let mut elsewhere = alert("a", 1);
     elsewhere.evidence[0].position = "m365/0@9".into();
     assert_eq!(
-        store.publish(&[elsewhere, alert("b", 1)], b"two").unwrap(),
+        store
+            .publish(&[elsewhere, alert("b", 1)], Some(b"two"))
+            .unwrap(),
         []
     );
     assert_eq!(store.positions().unwrap().as_deref(), Some(&b"two"[..]));
     assert_eq!(store.last_cursor(), 2);
 
     store
-        .publish(&[alert("a", 2), alert("b", 1)], b"three")
+        .publish(&[alert("a", 2), alert("b", 1)], None)
         .unwrap();
+    assert_eq!(store.positions().unwrap().as_deref(), Some(&b"two"[..]));
     let marked = Alert {
         history: true,
         ..alert("b", 1)
     };
-    store.publish(&[marked], b"four").unwrap();
+    store.publish(&[marked], Some(b"four")).unwrap();
     assert_eq!(ids(&read(&store, 0, 10)), [("a", 3, 2), ("b", 4, 2)]);
     assert_eq!(ids(&read(&store, 3, 10)), [("b", 4, 2)]);
     assert_eq!(
@@ -143,7 +159,7 @@ fn pages_join_up() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
     let alerts: Vec<_> = (0..7).map(|n| alert(&format!("{n}"), n)).collect();
-    store.publish(&alerts, b"").unwrap();
+    store.publish(&alerts, None).unwrap();
     let mut seen = Vec::new();
     let mut cursor = 0;
     loop {
@@ -168,18 +184,18 @@ fn filters() {
         ..alert("low", 1)
     };
     store
-        .publish(&[alert("a", 1), low, muted(alert("quiet", 1))], b"")
+        .publish(&[alert("a", 1), low, muted(alert("quiet", 1))], None)
         .unwrap();
     // Both were shown once; one was muted since, the other lowered.
     store
-        .publish(&[alert("back", 1), alert("down", 1)], b"")
+        .publish(&[alert("back", 1), alert("down", 1)], None)
         .unwrap();
     let lowered = Alert {
         severity: Severity::Low,
         ..alert("down", 2)
     };
     store
-        .publish(&[muted(alert("back", 1)), lowered], b"")
+        .publish(&[muted(alert("back", 1)), lowered], None)
         .unwrap();
     let reader = store.reader().unwrap();
     let found = |filter: &Filter| {
@@ -237,7 +253,7 @@ fn an_alert_comes_back_whole() {
         late: true,
         ..alert("a", 1)
     };
-    store.publish(&[written.clone()], b"").unwrap();
+    store.publish(&[written.clone()], None).unwrap();
     let reader = store.reader().unwrap();
     assert_eq!(
         reader.get("a").unwrap(),
@@ -256,7 +272,7 @@ fn a_kill_keeps_what_was_committed() {
     let folder = tempfile::tempdir().unwrap();
     let after = tempfile::tempdir().unwrap();
     let before = store(folder.path());
-    before.publish(&[alert("a", 1)], b"one").unwrap();
+    before.publish(&[alert("a", 1)], Some(b"one")).unwrap();
     let writer = before.writer();
     writer
         .connection
@@ -270,9 +286,9 @@ fn a_kill_keeps_what_was_committed() {
     assert_eq!(reader.positions().unwrap().as_deref(), Some(&b"one"[..]));
     let store = store(after.path());
     assert_eq!(store.last_cursor(), 1);
-    assert_eq!(store.publish(&[alert("a", 1)], b"two").unwrap(), []);
+    assert_eq!(store.publish(&[alert("a", 1)], Some(b"two")).unwrap(), []);
     assert_eq!(
-        store.publish(&[alert("b", 1)], b"two").unwrap()[0].cursor,
+        store.publish(&[alert("b", 1)], Some(b"two")).unwrap()[0].cursor,
         2
     );
 }
@@ -282,12 +298,14 @@ fn a_kill_keeps_what_was_committed() {
 fn reading_while_writing() {
     let folder = tempfile::tempdir().unwrap();
     let store = store(folder.path());
-    store.publish(&[alert("a", 0), alert("b", 0)], b"").unwrap();
+    store
+        .publish(&[alert("a", 0), alert("b", 0)], None)
+        .unwrap();
     let writer = store.clone();
     let writing = std::thread::spawn(move || {
         for count in 1..40 {
             writer
-                .publish(&[alert("a", count), alert("b", count)], b"")
+                .publish(&[alert("a", count), alert("b", count)], None)
                 .unwrap();
         }
     });
@@ -326,7 +344,7 @@ proptest! {
         one.threshold = Some(numbers[1]);
         one.observed = round(numbers[2]);
         one.baseline.history = vec![numbers[3], round(numbers[3])];
-        store.publish(std::slice::from_ref(&one), b"").unwrap();
+        store.publish(std::slice::from_ref(&one), None).unwrap();
         let stored = store.reader().unwrap().all().unwrap();
         prop_assert_eq!(digest(&stored), digest([&one]));
     }
