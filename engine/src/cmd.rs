@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 //! The commands, one a file: arguments, what is opened, what is printed.
 
 pub mod alerts;
@@ -9,7 +8,6 @@ pub mod demo;
 pub mod generate;
 pub mod normalize;
 pub mod run;
-pub mod show;
 pub mod watch;
 
 /// Exit code of a configuration that cannot be used.
@@ -35,9 +33,3 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 pub fn default_threads() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
-=======
-//! The commands, one module each: arguments in, exit status out.
-
-pub mod alerts;
-pub mod watch;
->>>>>>> service

@@ -11,14 +11,16 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
 use super::run::Service;
-use super::watch::{self, Printer};
 use crate::backtest;
 use crate::clock::Partition;
 use crate::generate::{Company, Plan, Record};
+use crate::grpc::client::{Client, Event, Subscription};
 use crate::pipeline::Options;
 use crate::setup::Setup;
 use crate::source::embedded::EmbeddedBroker;
 use crate::source::kafka::{KafkaOptions, Topics};
+use crate::store::alerts::Filter;
+use crate::table::{Look, alert_line};
 
 /// Arguments of `demo`.
 #[derive(Debug, Args)]
@@ -42,8 +44,6 @@ const LIVE_DAYS: u32 = 3;
 const PARTITIONS: i32 = 4;
 /// Time that the live days are played in.
 const PLAY: Duration = Duration::from_secs(12);
-/// Records come up to this much later than they happened.
-const DELAY_MS: i64 = 40 * 60_000;
 
 /// Trains on the company's past, then plays its last days through Kafka.
 ///
@@ -57,7 +57,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let mut setup = setup_in(&folder.0, &company)?;
     train(&setup, &company)?;
 
-    let topics: Vec<(&str, i32)> = Company::sources().map(|topic| (topic, PARTITIONS)).collect();
+    let topics: Vec<(&str, i32)> =
+        Company::sources().iter().map(|(topic, _)| (*topic, PARTITIONS)).collect();
     let broker = EmbeddedBroker::start(&topics)?;
     setup.config.kafka.brokers = vec![broker.bootstrap_servers()];
     let setup = Arc::new(setup);
@@ -76,9 +77,8 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         },
     };
     let watching = service.status();
-    let printer = Printer::new(args.json);
     let (printed, finished) = std::thread::scope(|scope| {
-        let subscriber = scope.spawn(|| watch::follow(&address, from, &printer));
+        let subscriber = scope.spawn(|| follow(&setup, &address, from, args.json, &stop));
         let player = scope.spawn(|| {
             let produced = play(&company, &broker, &stop)?;
             while !stop.load(Ordering::Relaxed) && position_sum(&watching) < produced {
@@ -156,14 +156,12 @@ fn train(setup: &Setup, company: &Company) -> anyhow::Result<()> {
 /// Produces the last days in arrival order, in [`PLAY`]; gives the number of records.
 fn play(company: &Company, broker: &EmbeddedBroker, stop: &AtomicBool) -> anyhow::Result<i64> {
     let mut chance = ChaCha8Rng::seed_from_u64(7);
-    let days = (DAYS - LIVE_DAYS..DAYS).flat_map(|day| company.day(day));
-    let mut arrivals: Vec<(i64, Record)> = days
-        .map(|record| (record.time_ms + chance.random_range(0..DELAY_MS), record))
-        .collect();
-    arrivals.sort_by(|a, b| (a.0, &a.1.json).cmp(&(b.0, &b.1.json)));
+    let mut arrivals: Vec<Record> =
+        (DAYS - LIVE_DAYS..DAYS).flat_map(|day| company.day(day)).collect();
+    arrivals.sort_by(|a, b| (a.arrival_ms, &a.json).cmp(&(b.arrival_ms, &b.json)));
     let started = Instant::now();
     let all = arrivals.len().max(1);
-    for (number, (arrival_ms, record)) in arrivals.iter().enumerate() {
+    for (number, record) in arrivals.iter().enumerate() {
         let due = PLAY.mul_f64(number as f64 / all as f64);
         let wait = due.saturating_sub(started.elapsed());
         if Duration::from_millis(10) < wait {
@@ -175,10 +173,41 @@ fn play(company: &Company, broker: &EmbeddedBroker, stop: &AtomicBool) -> anyhow
         }
         let number = chance.random_range(0..PARTITIONS);
         let partition = Partition { topic: record.source.to_owned(), number };
-        broker.produce(&partition, *arrival_ms, Some(record.json.as_bytes()))?;
+        broker.produce(&partition, record.arrival_ms, Some(record.json.as_bytes()))?;
     }
     broker.flush(Duration::from_secs(10))?;
     Ok(arrivals.len() as i64)
+}
+
+/// Prints the alerts behind a cursor as they come, until the service ends; gives their number.
+fn follow(
+    setup: &Setup,
+    address: &str,
+    from: u64,
+    json: bool,
+    stop: &AtomicBool,
+) -> anyhow::Result<usize> {
+    let look = Look::for_stdout(setup.config.zone);
+    let filter = Filter { muted: false, ..Filter::default() };
+    let subscription = Subscription { from_cursor: Some(from), filter, ..Subscription::default() };
+    super::watch::runtime()?.block_on(async {
+        let client = Client::connect(address).await?;
+        let mut events = client.subscribe(subscription).await?;
+        let mut printed = 0;
+        loop {
+            match events.next().await {
+                Ok(Event::Alert(alert)) => {
+                    printed += 1;
+                    let line =
+                        if json { serde_json::to_string(&alert)? } else { alert_line(&alert, &look) };
+                    println!("{line}");
+                }
+                Ok(Event::Heartbeat(_) | Event::Gap(_)) => {}
+                Err(_) if stop.load(Ordering::Relaxed) => return Ok(printed),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })
 }
 
 /// Records that the pipeline has read so far.

@@ -87,11 +87,7 @@ impl Service {
             .enable_all()
             .build()
             .context("cannot start the alert service's threads")?;
-        let listen = config.grpc.listen;
-        crate::grpc::check_listen(listen)?;
-        let listener = runtime.block_on(TcpListener::bind(listen)).with_context(|| {
-            format!("cannot listen on {listen}; name another address as grpc.listen, or stop who uses it")
-        })?;
+        let listener = runtime.block_on(crate::grpc::listen(config.grpc.listen))?;
         let address = listener.local_addr().context("the listener has no address")?;
         info!("alerts on http://{address}");
         let (status, _) = watch::channel(Status::default());
@@ -119,6 +115,7 @@ impl Service {
             listener,
             self.alerts.clone(),
             watching,
+            crate::grpc::Options::default(),
             async move {
                 let _ = ended.await;
             },

@@ -199,7 +199,7 @@ fn put(transaction: &Transaction<'_>, alert: &Alert, cursor: u64) -> rusqlite::R
 fn content(alert: &Alert) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(alert.canonical_json().as_bytes());
-    hasher.update(&[u8::from(alert.history), u8::from(alert.late)]);
+    hasher.update(&[u8::from(alert.late)]);
     *hasher.finalize().as_bytes()
 }
 
