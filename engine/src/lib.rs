@@ -1,3 +1,5 @@
 //! stub
 
+pub mod cmd;
 pub mod config;
+pub mod enrich;
