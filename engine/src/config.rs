@@ -23,8 +23,9 @@ use chrono_tz::Tz;
 use nightjar_detectors::event::Network;
 use nightjar_detectors::settings::DetectorSettings;
 
-pub use cidr::Cidr;
+pub use cidr::{Cidr, number_of};
 pub use problem::{ConfigErrors, Place, Problem, nearest};
+pub use read::{find_zone, zone_advice};
 pub use schema::schema;
 pub use settings::{Hashes, Lateness, LatenessClass, settings};
 pub use units::{day, duration_ms, size_bytes};
@@ -214,7 +215,21 @@ impl Config {
         file: Option<&Path>,
         env: impl Iterator<Item = (String, String)>,
     ) -> Result<Config, ConfigErrors> {
-        read::load(file, env.collect())
+        let (config, problems) = Config::examine(file, env);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(ConfigErrors(problems))
+        }
+    }
+
+    /// Like [`Config::load`], but gives what could be understood beside what is wrong, for those who
+    /// want to check the rest too.
+    pub fn examine(
+        file: Option<&Path>,
+        env: impl Iterator<Item = (String, String)>,
+    ) -> (Config, Vec<Problem>) {
+        read::examine(file, &env.collect())
     }
 
     /// What holds without a file.

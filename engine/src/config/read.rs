@@ -13,7 +13,7 @@ use nightjar_detectors::catalog::{CATALOG, Entry, Param};
 use nightjar_detectors::event::Network;
 use nightjar_detectors::settings::DetectorSettings;
 
-use super::problem::{ConfigErrors, Place, Problem, nearest};
+use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
 use super::{Cidr, Config, NetworkRule, Source, ToolRule, ToolStatus, kafka, units};
@@ -47,23 +47,24 @@ impl Context<'_> {
 }
 
 /// Reads the file and the environment.
-pub fn load(
+pub fn examine(
     file: Option<&Path>,
-    environment: BTreeMap<String, String>,
-) -> Result<Config, ConfigErrors> {
+    environment: &BTreeMap<String, String>,
+) -> (Config, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut tree = match file {
-        Some(file) => tree::parse(file, &read_file(file)?, &mut problems),
+    let mut tree = match file.map(|file| (file, read_file(file))) {
+        Some((file, Ok(text))) => tree::parse(file, &text, &mut problems),
+        Some((_, Err(problem))) => return (Config::defaults(), vec![problem]),
         None => Table::new(),
     };
-    tree::override_with(&mut tree, &environment, &mut problems);
+    tree::override_with(&mut tree, environment, &mut problems);
     let folder = file
         .and_then(Path::parent)
         .unwrap_or(Path::new(""))
         .to_owned();
     let context = Context {
         folder,
-        environment: &environment,
+        environment,
     };
     let notes = Notes::default();
     let mut config = Config::defaults();
@@ -85,22 +86,18 @@ pub fn load(
         Place::Line(_, line) => *line,
         _ => usize::MAX,
     });
-    if problems.is_empty() {
-        Ok(config)
-    } else {
-        Err(ConfigErrors(problems))
-    }
+    (config, problems)
 }
 
-fn read_file(file: &Path) -> Result<String, ConfigErrors> {
+fn read_file(file: &Path) -> Result<String, Problem> {
     let at = Place::File(file.to_owned());
     match std::fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => Ok(text),
-        Ok(Err(_)) => Err(Problem::new(at, "not UTF-8 text", "save it as UTF-8").into()),
+        Ok(Err(_)) => Err(Problem::new(at, "not UTF-8 text", "save it as UTF-8")),
         Err(error) => {
             let what = format!("cannot be read: {error}");
             let advice = "name an existing file with -c, or leave -c out for the defaults";
-            Err(Problem::new(at, what, advice).into())
+            Err(Problem::new(at, what, advice))
         }
     }
 }
@@ -163,14 +160,18 @@ fn tenant(node: &Node) -> Reading<String> {
 
 fn zone(node: &Node) -> Reading<Tz> {
     let name = text(node)?;
-    let known = |name: &str| {
+    find_zone(&name)
+        .ok_or_else(|| Wrong(format!("`{name}` is not a time zone"), zone_advice(&name)))
+}
+
+/// A zone by its name, in any case.
+pub fn find_zone(name: &str) -> Option<Tz> {
+    let any_case = || {
         TZ_VARIANTS
             .iter()
             .find(|zone| zone.name().eq_ignore_ascii_case(name))
     };
-    known(&name)
-        .copied()
-        .ok_or_else(|| Wrong(format!("`{name}` is not a time zone"), zone_advice(&name)))
+    name.parse().ok().or_else(|| any_case().copied())
 }
 
 /// The nearest zone; with nothing near, an example, since there are 600.

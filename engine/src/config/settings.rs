@@ -17,18 +17,18 @@ use super::{Config, Source};
 const CATALOG_VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Class of records that are equally late, as the formats name it.
-#[derive(Debug, Clone, Copy)]
-pub struct LatenessClass<'a> {
+#[derive(Debug, Clone)]
+pub struct LatenessClass {
     /// Full name: the format's for its main class, `format.class` for another.
-    pub name: &'a str,
+    pub name: String,
     /// The format.
-    pub format: &'a str,
+    pub format: String,
     /// `None`: the format's main class.
-    pub class: Option<&'a str>,
+    pub class: Option<String>,
     /// Unless a source says otherwise.
-    pub default_ms: i64,
+    pub default_lateness_ms: i64,
     /// What its records can be.
-    pub activities: &'a [Activity],
+    pub activities: Vec<Activity>,
 }
 
 /// Contents of the files that detection depends on.
@@ -69,7 +69,7 @@ impl Lateness {
 /// When a source names a format or class that does not exist.
 pub fn settings(
     config: &Config,
-    classes: &[LatenessClass<'_>],
+    classes: &[LatenessClass],
     directory: Directory,
     hashes: &Hashes,
 ) -> Result<(Settings, Lateness), ConfigErrors> {
@@ -111,7 +111,7 @@ pub fn settings(
 }
 
 /// Whether a source can give records of a class.
-fn gives(source: &Source, class: &LatenessClass<'_>) -> bool {
+fn gives(source: &Source, class: &LatenessClass) -> bool {
     source
         .format
         .as_deref()
@@ -119,19 +119,19 @@ fn gives(source: &Source, class: &LatenessClass<'_>) -> bool {
 }
 
 /// Whether `name`, a key of `allowed_lateness`, means this class.
-fn names(name: &str, class: &LatenessClass<'_>) -> bool {
-    name == class.name || class.class.unwrap_or("default") == name
+fn names(name: &str, class: &LatenessClass) -> bool {
+    name == class.name || class.class.as_deref().unwrap_or("default") == name
 }
 
-fn allowed_ms(source: &Source, class: &LatenessClass<'_>) -> i64 {
-    let short = class.class.unwrap_or("default");
-    let set = source.allowed_lateness.get(class.name);
+fn allowed_ms(source: &Source, class: &LatenessClass) -> i64 {
+    let short = class.class.as_deref().unwrap_or("default");
+    let set = source.allowed_lateness.get(&class.name);
     set.or_else(|| source.allowed_lateness.get(short))
         .copied()
-        .unwrap_or(class.default_ms)
+        .unwrap_or(class.default_lateness_ms)
 }
 
-fn reads(entry: &Entry, class: &LatenessClass<'_>) -> bool {
+fn reads(entry: &Entry, class: &LatenessClass) -> bool {
     class
         .activities
         .iter()
@@ -141,10 +141,10 @@ fn reads(entry: &Entry, class: &LatenessClass<'_>) -> bool {
 fn detector_ms(
     entry: &Entry,
     config: &Config,
-    classes: &[LatenessClass<'_>],
+    classes: &[LatenessClass],
     sources: &BTreeMap<String, Vec<i64>>,
 ) -> i64 {
-    let read = |(_, class): &(usize, &LatenessClass<'_>)| reads(entry, class);
+    let read = |(_, class): &(usize, &LatenessClass)| reads(entry, class);
     let mut configured = Vec::new();
     for (name, source) in &config.sources {
         let given = classes.iter().enumerate().filter(read);
@@ -156,20 +156,20 @@ fn detector_ms(
         classes
             .iter()
             .filter(|class| reads(entry, class))
-            .map(|class| class.default_ms)
+            .map(|class| class.default_lateness_ms)
             .max()
     };
     configured.into_iter().max().or_else(all).unwrap_or(0)
 }
 
-fn unlisted_ms(class: &LatenessClass<'_>, by_detector: &BTreeMap<&'static str, i64>) -> i64 {
+fn unlisted_ms(class: &LatenessClass, by_detector: &BTreeMap<&'static str, i64>) -> i64 {
     let readers = CATALOG.iter().filter(|entry| reads(entry, class));
     readers
         .map(|entry| by_detector[entry.name])
-        .fold(class.default_ms, i64::min)
+        .fold(class.default_lateness_ms, i64::min)
 }
 
-fn unknown_names(config: &Config, classes: &[LatenessClass<'_>]) -> Vec<Problem> {
+fn unknown_names(config: &Config, classes: &[LatenessClass]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, source) in &config.sources {
         let path = format!("sources.{name}");
@@ -178,7 +178,8 @@ fn unknown_names(config: &Config, classes: &[LatenessClass<'_>]) -> Vec<Problem>
             .filter(|class| gives(source, class))
             .collect();
         if let (Some(format), true) = (&source.format, given.is_empty()) {
-            let formats: BTreeSet<&str> = classes.iter().map(|class| class.format).collect();
+            let formats: BTreeSet<&str> =
+                classes.iter().map(|class| class.format.as_str()).collect();
             let what = format!("unknown format `{format}`");
             let advice = nearest(format, formats.into_iter().chain(["auto"]));
             problems.push(Problem::new(
@@ -194,7 +195,7 @@ fn unknown_names(config: &Config, classes: &[LatenessClass<'_>]) -> Vec<Problem>
             }
             let known: BTreeSet<&str> = given
                 .iter()
-                .map(|class| class.class.unwrap_or("default"))
+                .map(|class| class.class.as_deref().unwrap_or("default"))
                 .collect();
             let place = config.place(&format!("{path}.allowed_lateness.{written}"));
             let what = format!("unknown class `{written}` in `{path}.allowed_lateness`");
@@ -217,7 +218,7 @@ impl Fields {
 
 fn fingerprint(
     config: &Config,
-    classes: &[LatenessClass<'_>],
+    classes: &[LatenessClass],
     lateness: &Lateness,
     hashes: &Hashes,
 ) -> String {
@@ -292,13 +293,13 @@ fn add_rules(fields: &mut Fields, config: &Config) {
 fn add_lateness(
     fields: &mut Fields,
     config: &Config,
-    classes: &[LatenessClass<'_>],
+    classes: &[LatenessClass],
     lateness: &Lateness,
 ) {
-    let mut add = |source: &str, class: &LatenessClass<'_>, millis: i64| {
+    let mut add = |source: &str, class: &LatenessClass, millis: i64| {
         fields.add("lateness");
         fields.add(source);
-        fields.add(class.name);
+        fields.add(&class.name);
         fields.add(millis.to_le_bytes());
     };
     for (class, millis) in classes.iter().zip(&lateness.unlisted) {
@@ -317,36 +318,27 @@ fn add_lateness(
 mod tests {
     use super::*;
 
-    const CLASSES: [LatenessClass<'static>; 4] = [
-        LatenessClass {
-            name: "okta",
-            format: "okta",
-            class: None,
-            default_ms: 1,
-            activities: &[Activity::Login, Activity::RoleGrant],
-        },
-        LatenessClass {
-            name: "m365_audit",
-            format: "m365_audit",
-            class: None,
-            default_ms: 24,
-            activities: &[Activity::Login, Activity::Download],
-        },
-        LatenessClass {
-            name: "m365_audit.copilot",
-            format: "m365_audit",
-            class: Some("copilot"),
-            default_ms: 72,
-            activities: &[Activity::AiUse],
-        },
-        LatenessClass {
-            name: "litellm",
-            format: "litellm",
-            class: None,
-            default_ms: 2,
-            activities: &[Activity::AiUse],
-        },
-    ];
+    fn classes() -> Vec<LatenessClass> {
+        let login: &[Activity] = &[Activity::Login, Activity::RoleGrant];
+        let office: &[Activity] = &[Activity::Login, Activity::Download];
+        let table = [
+            ("okta", None, 1, login),
+            ("m365_audit", None, 24, office),
+            ("m365_audit", Some("copilot"), 72, &[Activity::AiUse]),
+            ("litellm", None, 2, &[Activity::AiUse]),
+        ];
+        let class =
+            |(format, class, default_lateness_ms, activities): (&str, Option<&str>, _, &[_])| {
+                LatenessClass {
+                    name: class.map_or(format.to_owned(), |class| format!("{format}.{class}")),
+                    format: format.to_owned(),
+                    class: class.map(str::to_owned),
+                    default_lateness_ms,
+                    activities: activities.to_vec(),
+                }
+            };
+        table.into_iter().map(class).collect()
+    }
 
     fn config(text: &str) -> Config {
         let folder = tempfile::tempdir().unwrap();
@@ -358,7 +350,7 @@ mod tests {
     fn made(text: &str) -> (Settings, Lateness) {
         settings(
             &config(text),
-            &CLASSES,
+            &classes(),
             Directory::default(),
             &Hashes::default(),
         )
@@ -367,7 +359,12 @@ mod tests {
 
     fn errors(text: &str) -> String {
         let config = config(text);
-        let result = settings(&config, &CLASSES, Directory::default(), &Hashes::default());
+        let result = settings(
+            &config,
+            &classes(),
+            Directory::default(),
+            &Hashes::default(),
+        );
         result.unwrap_err().to_string()
     }
 
@@ -457,7 +454,8 @@ mod tests {
             directory: Some(blake3::hash(b"x")),
             ..Hashes::default()
         };
-        let (settings, _) = settings(&config(""), &CLASSES, Directory::default(), &hashes).unwrap();
+        let (settings, _) =
+            settings(&config(""), &classes(), Directory::default(), &hashes).unwrap();
         assert!(others.insert(settings.fingerprint));
     }
 }
