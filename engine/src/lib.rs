@@ -1,1 +1,4 @@
 //! stub
+
+pub mod cmd;
+pub mod generate;
