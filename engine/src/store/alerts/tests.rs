@@ -253,7 +253,7 @@ fn an_alert_comes_back_whole() {
         late: true,
         ..alert("a", 1)
     };
-    store.publish(&[written.clone()], None).unwrap();
+    store.publish(std::slice::from_ref(&written), None).unwrap();
     let reader = store.reader().unwrap();
     assert_eq!(
         reader.get("a").unwrap(),
