@@ -27,7 +27,7 @@ pub use cidr::{Cidr, number_of};
 pub use problem::{ConfigErrors, Place, Problem, nearest};
 pub use read::{find_zone, zone_advice};
 pub use schema::schema;
-pub use settings::{Hashes, Lateness, LatenessClass, settings};
+pub use settings::{Hashes, Lateness, settings};
 pub use units::{day, duration_ms, size_bytes};
 
 /// Everything that can be configured.

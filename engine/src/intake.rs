@@ -10,7 +10,7 @@ use arrow::array::RecordBatch;
 use nightjar_detectors::event::{Draft, EventsBuilder};
 
 use crate::clock::{Verdict, admit};
-use crate::decode::{DecodeOptions, Decoder, Formats, Reject, Sink};
+use crate::decode::{Decoder, FormatError, Formats, Reject, Sink};
 use crate::enrich::{EnrichCache, Enricher};
 use crate::setup::Setup;
 use crate::store::quarantine::QuarantineEntry;
@@ -75,15 +75,10 @@ impl Intake {
     ///
     /// # Errors
     /// When its format is not known.
-    pub fn new(setup: &Setup, source: &str) -> Result<Self, crate::decode::FormatError> {
-        let format = setup.config.sources.get(source).and_then(|source| source.format.as_deref());
-        let options = DecodeOptions {
-            seed: setup.world.seed,
-            show_objects: setup.config.detection.show_objects,
-            tools: setup.tools.clone(),
-        };
+    pub fn new(setup: &Setup, source: &str) -> Result<Self, FormatError> {
+        let format = setup.format_of(source);
         Ok(Intake {
-            decoder: Decoder::new(setup.formats.clone(), format, options)?,
+            decoder: Decoder::new(setup.formats.clone(), format, setup.decode_options())?,
             rows: Rows {
                 builder: EventsBuilder::new(&class_names(&setup.formats)),
                 enricher: setup.enricher.clone(),
@@ -215,9 +210,9 @@ impl Sink for Rows {
         if !late {
             self.latest_ms = self.latest_ms.max(Some(row.time));
         }
-        let row = Draft { late, ..row.clone() };
-        let builder = &mut self.builder;
-        self.enricher.enrich(row, &mut self.cache, |row| builder.push(row));
+        let mut row = Draft { late, ..row.clone() };
+        self.enricher.enrich(&mut row, &mut self.cache);
+        self.builder.push(&row);
     }
 
     fn reject(&mut self, reason: Reject) {

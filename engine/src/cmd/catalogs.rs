@@ -137,8 +137,74 @@ pub fn formats(args: &FormatsArgs) -> anyhow::Result<ExitCode> {
     } else if args.markdown {
         formats_markdown(&formats)
     } else {
-        formats.all().map(|format| format_text(&formats, format)).collect()
+        formats.all().map(format_text).collect()
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn format_json(format: &Format) -> Value {
+    let class = |class: &crate::decode::ClassInfo| {
+        json!({
+            "name": class.name,
+            "allowed_lateness_hours": class.default_lateness_ms as f64 / HOUR_MS as f64,
+            "activities": class.activities.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "name": format.name,
+        "title": format.title,
+        "classes": format.classes.iter().map(class).collect::<Vec<_>>(),
+        "columns": format.columns.iter().map(|column| column.name()).collect::<Vec<_>>(),
+    })
+}
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// `okta 1 h`, `m365_audit 24 h, m365_audit.copilot 72 h`.
+fn lateness(format: &Format) -> String {
+    let of = |class: &crate::decode::ClassInfo| {
+        format!("{} {} h", class.name, class.default_lateness_ms / HOUR_MS)
+    };
+    format.classes.iter().map(of).collect::<Vec<_>>().join(", ")
+}
+
+fn columns(format: &Format) -> String {
+    format.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+}
+
+/// The detectors that a format's activities feed.
+fn fed(format: &Format) -> String {
+    let feeds = |entry: &&Entry| {
+        let mut activities = format.classes.iter().flat_map(|class| &class.activities);
+        activities.any(|activity| entry.activities.contains(activity))
+    };
+    CATALOG.iter().filter(feeds).map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
+fn format_text(format: &Format) -> String {
+    format!(
+        "{}\n  {}\n  Columns           {}\n  Detectors         {}\n  Allowed lateness  {}\n\n",
+        format.name,
+        format.title,
+        columns(format),
+        fed(format),
+        lateness(format)
+    )
+}
+
+/// The README's table of formats.
+pub fn formats_markdown(formats: &Formats) -> String {
+    let mut text = String::from("| format | what | columns | feeds | allowed lateness |\n|---|---|---|---|---|\n");
+    for format in formats.all() {
+        text += &format!(
+            "| `{}` | {} | {} | {} | {} |\n",
+            format.name,
+            format.title,
+            columns(format),
+            fed(format),
+            lateness(format)
+        );
+    }
+    text
 }

@@ -9,11 +9,10 @@ use std::process::ExitCode;
 use clap::Args;
 use nightjar_detectors::directory::Directory;
 
-use crate::config::{self, Config, ConfigErrors, LatenessClass, Problem};
+use super::BAD_CONFIG;
+use crate::config::{self, Config, ConfigErrors, Problem};
+use crate::decode::ClassInfo;
 use crate::enrich::Enrichment;
-
-/// Exit code for a bad configuration.
-const BAD_CONFIG: u8 = 64;
 
 /// Validate a configuration without opening Kafka.
 ///
@@ -31,14 +30,23 @@ pub struct CheckArgs {
     pub schema: bool,
 }
 
-/// Runs the command. `classes` opens the formats: the shipped ones and the files of the configuration.
+/// Runs the command.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    Ok(check(args, config::environment(), crate::setup::classes, &mut out)?)
+}
+
+/// `classes` opens the formats: the shipped ones and the files of the configuration.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn run(
+fn check(
     args: &CheckArgs,
     env: impl Iterator<Item = (String, String)>,
-    classes: impl FnOnce(&Config) -> Result<Vec<LatenessClass>, ConfigErrors>,
+    classes: impl FnOnce(&Config) -> Result<Vec<ClassInfo>, ConfigErrors>,
     out: &mut dyn Write,
 ) -> io::Result<ExitCode> {
     if args.schema {

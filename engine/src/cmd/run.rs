@@ -13,10 +13,11 @@ use tokio::sync::{oneshot, watch};
 use tracing::info;
 
 use crate::backtest::summary::Summary;
+use crate::config::{self, Config};
 use crate::grpc::Status;
 use crate::pipeline::{self, Finished, Options};
 use crate::setup::Setup;
-use crate::source::kafka::KafkaOptions;
+use crate::source::kafka::{KafkaOptions, Topics};
 use crate::store::alerts::AlertStore;
 use crate::store::lock::FolderLock;
 use crate::store::state::StateStore;
@@ -62,7 +63,25 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
     Ok(Options {
         threads: args.threads.map_or_else(super::default_threads, usize::from),
         once: args.once,
-        kafka: KafkaOptions::new(&config.kafka, &config.tenant)?,
+        kafka: kafka_options(config)?,
+    })
+}
+
+fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
+    let topics = match &config.kafka.topics {
+        config::Topics::List(topics) if topics.is_empty() => {
+            anyhow::bail!("no topics to read; set kafka.topics, for instance topics = [\"okta\"]")
+        }
+        config::Topics::List(topics) => Topics::List(topics.clone()),
+        config::Topics::Pattern(pattern) => {
+            Topics::Pattern(regex::Regex::new(pattern).context("kafka.topics is not a pattern")?)
+        }
+    };
+    Ok(KafkaOptions {
+        brokers: config.kafka.brokers.clone(),
+        topics,
+        options: config.kafka.options.clone(),
+        group: format!("nightjar-{}", config.tenant),
     })
 }
 

@@ -12,24 +12,10 @@ use nightjar_detectors::settings::Settings;
 
 use super::problem::{ConfigErrors, Problem, nearest};
 use super::{Config, Source};
+use crate::decode::ClassInfo;
 
 /// Version of the detectors; a release may change what they say.
 const CATALOG_VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Class of records that are equally late, as the formats name it.
-#[derive(Debug, Clone)]
-pub struct LatenessClass {
-    /// Full name: the format's for its main class, `format.class` for another.
-    pub name: String,
-    /// The format.
-    pub format: String,
-    /// `None`: the format's main class.
-    pub class: Option<String>,
-    /// Unless a source says otherwise.
-    pub default_lateness_ms: i64,
-    /// What its records can be.
-    pub activities: Vec<Activity>,
-}
 
 /// Contents of the files that detection depends on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -69,7 +55,7 @@ impl Lateness {
 /// When a source names a format or class that does not exist.
 pub fn settings(
     config: &Config,
-    classes: &[LatenessClass],
+    classes: &[ClassInfo],
     directory: Directory,
     hashes: &Hashes,
 ) -> Result<(Settings, Lateness), ConfigErrors> {
@@ -111,7 +97,7 @@ pub fn settings(
 }
 
 /// Whether a source can give records of a class.
-fn gives(source: &Source, class: &LatenessClass) -> bool {
+fn gives(source: &Source, class: &ClassInfo) -> bool {
     source
         .format
         .as_deref()
@@ -119,11 +105,11 @@ fn gives(source: &Source, class: &LatenessClass) -> bool {
 }
 
 /// Whether `name`, a key of `allowed_lateness`, means this class.
-fn names(name: &str, class: &LatenessClass) -> bool {
+fn names(name: &str, class: &ClassInfo) -> bool {
     name == class.name || class.class.as_deref().unwrap_or("default") == name
 }
 
-fn allowed_ms(source: &Source, class: &LatenessClass) -> i64 {
+fn allowed_ms(source: &Source, class: &ClassInfo) -> i64 {
     let short = class.class.as_deref().unwrap_or("default");
     let set = source.allowed_lateness.get(&class.name);
     set.or_else(|| source.allowed_lateness.get(short))
@@ -131,7 +117,7 @@ fn allowed_ms(source: &Source, class: &LatenessClass) -> i64 {
         .unwrap_or(class.default_lateness_ms)
 }
 
-fn reads(entry: &Entry, class: &LatenessClass) -> bool {
+fn reads(entry: &Entry, class: &ClassInfo) -> bool {
     class
         .activities
         .iter()
@@ -141,10 +127,10 @@ fn reads(entry: &Entry, class: &LatenessClass) -> bool {
 fn detector_ms(
     entry: &Entry,
     config: &Config,
-    classes: &[LatenessClass],
+    classes: &[ClassInfo],
     sources: &BTreeMap<String, Vec<i64>>,
 ) -> i64 {
-    let read = |(_, class): &(usize, &LatenessClass)| reads(entry, class);
+    let read = |(_, class): &(usize, &ClassInfo)| reads(entry, class);
     let mut configured = Vec::new();
     for (name, source) in &config.sources {
         let given = classes.iter().enumerate().filter(read);
@@ -162,14 +148,14 @@ fn detector_ms(
     configured.into_iter().max().or_else(all).unwrap_or(0)
 }
 
-fn unlisted_ms(class: &LatenessClass, by_detector: &BTreeMap<&'static str, i64>) -> i64 {
+fn unlisted_ms(class: &ClassInfo, by_detector: &BTreeMap<&'static str, i64>) -> i64 {
     let readers = CATALOG.iter().filter(|entry| reads(entry, class));
     readers
         .map(|entry| by_detector[entry.name])
         .fold(class.default_lateness_ms, i64::min)
 }
 
-fn unknown_names(config: &Config, classes: &[LatenessClass]) -> Vec<Problem> {
+fn unknown_names(config: &Config, classes: &[ClassInfo]) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (name, source) in &config.sources {
         let path = format!("sources.{name}");
@@ -218,7 +204,7 @@ impl Fields {
 
 fn fingerprint(
     config: &Config,
-    classes: &[LatenessClass],
+    classes: &[ClassInfo],
     lateness: &Lateness,
     hashes: &Hashes,
 ) -> String {
@@ -293,10 +279,10 @@ fn add_rules(fields: &mut Fields, config: &Config) {
 fn add_lateness(
     fields: &mut Fields,
     config: &Config,
-    classes: &[LatenessClass],
+    classes: &[ClassInfo],
     lateness: &Lateness,
 ) {
-    let mut add = |source: &str, class: &LatenessClass, millis: i64| {
+    let mut add = |source: &str, class: &ClassInfo, millis: i64| {
         fields.add("lateness");
         fields.add(source);
         fields.add(&class.name);
@@ -318,7 +304,7 @@ fn add_lateness(
 mod tests {
     use super::*;
 
-    fn classes() -> Vec<LatenessClass> {
+    fn classes() -> Vec<ClassInfo> {
         let login: &[Activity] = &[Activity::Login, Activity::RoleGrant];
         let office: &[Activity] = &[Activity::Login, Activity::Download];
         let table = [
@@ -329,7 +315,7 @@ mod tests {
         ];
         let class =
             |(format, class, default_lateness_ms, activities): (&str, Option<&str>, _, &[_])| {
-                LatenessClass {
+                ClassInfo {
                     name: class.map_or(format.to_owned(), |class| format!("{format}.{class}")),
                     format: format.to_owned(),
                     class: class.map(str::to_owned),

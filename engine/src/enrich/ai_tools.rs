@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::hash::BuildHasherDefault;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -20,7 +21,7 @@ const HOST_BYTES_MAX: usize = 253;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tool {
     /// As alerts call it.
-    pub name: String,
+    pub name: Arc<str>,
     /// Who makes it; empty for a company's own entry.
     pub vendor: String,
     /// chat, assistant, search, agent, coding, api, platform, image, video, audio, meeting, writing,
@@ -95,7 +96,7 @@ impl AiTools {
             let index = match tools.tools.iter().position(known) {
                 Some(index) => index as u32,
                 None => tools.add(Tool {
-                    name: rule.name.clone(),
+                    name: rule.name.as_str().into(),
                     vendor: String::new(),
                     category: "own".to_owned(),
                     status: ToolStatus::Unknown,
