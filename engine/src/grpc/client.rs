@@ -69,8 +69,8 @@ impl ClientError {
     }
 }
 
-/// Where a subscription begins and what it takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where a subscription begins and what it takes; by default all that comes after now.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Subscription {
     /// After this cursor; `None` for what comes after now.
     pub from_cursor: Option<u64>,

@@ -7,6 +7,7 @@ mod reader;
 
 pub use reader::{AlertReader, Filter, Log, Page};
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,6 +28,7 @@ CREATE TABLE IF NOT EXISTS alerts (
     muted INTEGER NOT NULL, shown INTEGER NOT NULL,
     content BLOB NOT NULL, json TEXT NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS alerts_by_detector ON alerts (detector);
 INSERT OR IGNORE INTO meta VALUES ('store_id', lower(hex(randomblob(8))));
 INSERT OR IGNORE INTO meta VALUES ('last_cursor', 0);
 INSERT OR IGNORE INTO meta VALUES ('expired_cursor', 0);";
@@ -116,6 +118,18 @@ impl AlertStore {
     /// The last cursor that was given.
     pub fn last_cursor(&self) -> u64 {
         *self.commits.borrow()
+    }
+
+    /// Alerts per detector, muted ones included.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn counts(&self) -> Result<BTreeMap<String, u64>, StoreError> {
+        let query = "SELECT detector, count(*) FROM alerts GROUP BY detector";
+        let counts = self
+            .writer()
+            .rows(query, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(counts.into_iter().collect())
     }
 
     /// Tells the last cursor after each commit that moved it.

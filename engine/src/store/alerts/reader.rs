@@ -173,16 +173,6 @@ impl AlertReader {
         rows.into_iter().map(|row| self.alert(row)).collect()
     }
 
-    /// Alerts per detector, muted ones included, by name.
-    ///
-    /// # Errors
-    /// When the file cannot be read.
-    pub fn counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let query = "SELECT detector, count(*) FROM alerts GROUP BY detector ORDER BY detector";
-        self.database
-            .rows(query, |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
     pub(in crate::store) fn database(&self) -> &Database {
         &self.database
     }
