@@ -50,6 +50,19 @@ pub struct Plan {
     pub zone: Tz,
 }
 
+impl Default for Plan {
+    /// The company of samples/.
+    fn default() -> Self {
+        Plan {
+            users: 60,
+            days: 35,
+            seed: 7,
+            start: NaiveDate::from_ymd_opt(2026, 3, 2).unwrap_or_default(),
+            zone: Tz::Europe__Berlin,
+        }
+    }
+}
+
 /// One line of a log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {

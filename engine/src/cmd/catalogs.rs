@@ -155,7 +155,7 @@ fn format_json(format: &Format) -> Value {
         "name": format.name,
         "title": format.title,
         "classes": format.classes.iter().map(class).collect::<Vec<_>>(),
-        "columns": format.columns.iter().map(|column| column.name()).collect::<Vec<_>>(),
+        "columns": format.columns,
     })
 }
 
@@ -170,7 +170,9 @@ fn lateness(format: &Format) -> String {
 }
 
 fn columns(format: &Format) -> String {
-    format.columns.iter().map(|column| column.name()).collect::<Vec<_>>().join(", ")
+    let names = json!(format.columns);
+    let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// The detectors that a format's activities feed.

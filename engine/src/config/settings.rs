@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nightjar_detectors::catalog::{CATALOG, Entry};
 use nightjar_detectors::directory::Directory;
-use nightjar_detectors::event::Activity;
 use nightjar_detectors::settings::Settings;
 
 use super::problem::{ConfigErrors, Problem, nearest};

@@ -278,7 +278,7 @@ fn activities(file: &FormatFile) -> Result<BTreeSet<Activity>, Mistake> {
     let mut found = BTreeSet::from([Activity::Other]);
     let mut add = |literal: &Literal| {
         found.insert(activity(&literal.text())?);
-        Ok(())
+        Ok::<(), Mistake>(())
     };
     let rules = file.rule.iter().map(|rule| &rule.set);
     let cases = file

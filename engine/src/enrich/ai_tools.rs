@@ -83,7 +83,7 @@ impl AiTools {
                 domains,
             } = tool;
             let index = tools.add(Tool {
-                name,
+                name: name.into(),
                 vendor,
                 category,
                 status,
