@@ -82,6 +82,11 @@ impl Watch {
             .unwrap_or_default()
     }
 
+    /// The last error, whatever it was.
+    pub(super) fn last(&self) -> Option<String> {
+        self.heard().error.take().map(|(_, reason)| reason)
+    }
+
     /// The last refusal of a login.
     pub(super) fn refusal(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.heard().refusal.take()
