@@ -8,6 +8,7 @@
 
 mod discover;
 mod options;
+mod polled;
 mod recover;
 mod trouble;
 mod watch;
@@ -36,88 +37,12 @@ use watch::Watch;
 
 pub use discover::{Discovered, Missing};
 pub use options::{KafkaOptions, Topics, check};
+pub use polled::{Cause, Polled, SourceError};
 
 /// A queue is asked at least this often, whether or not the client has announced something in it.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 /// Time that a commit on its way may delay the end of the reader.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What went wrong with a source.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// It may come back: ask again later.
-    #[error("{what}")]
-    Unavailable {
-        /// What happened.
-        what: String,
-        /// The client's own word.
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Retrying cannot help.
-    #[error("{what}")]
-    Fatal {
-        /// What happened, and what to do.
-        what: String,
-        /// The client's own word.
-        #[source]
-        cause: Option<Cause>,
-    },
-}
-
-/// An error of a library underneath.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-impl SourceError {
-    fn fatal(what: impl Into<String>) -> Self {
-        SourceError::Fatal {
-            what: what.into(),
-            cause: None,
-        }
-    }
-
-    /// May waiting help?
-    pub fn may_pass(&self) -> bool {
-        matches!(self, SourceError::Unavailable { .. })
-    }
-}
-
-/// One thing that a poll brings; `partition` is the index that `assign` gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polled<'a> {
-    /// A record.
-    Record {
-        /// Index of the partition.
-        partition: usize,
-        /// Its offset.
-        offset: i64,
-        /// When it was made or appended, as the topic has it.
-        timestamp_ms: Option<i64>,
-        /// Its bytes; none for a tombstone.
-        payload: Option<&'a [u8]>,
-    },
-    /// The partition has been read to its present end.
-    End {
-        /// Index of the partition.
-        partition: usize,
-        /// Where the next record will be, or later.
-        next_offset: i64,
-    },
-    /// The broker no longer has what the position points to; reading goes on at `to`.
-    Gap {
-        /// Index of the partition.
-        partition: usize,
-        /// The first offset that is missing.
-        from: i64,
-        /// The next that there is. It lies before `from` if the topic was made anew.
-        to: i64,
-    },
-    /// Something is wrong and is being retried; the same is said once a minute.
-    Trouble {
-        /// A sentence for the log.
-        text: &'a str,
-    },
-}
 
 type Each<'a> = dyn FnMut(Polled<'_>) + 'a;
 type Client = BaseConsumer<Watch>;

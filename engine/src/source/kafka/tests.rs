@@ -38,10 +38,13 @@ fn fill(broker: &EmbeddedBroker, partition: &Partition, offsets: std::ops::Range
     broker.flush(PATIENCE).unwrap();
 }
 
+/// Offset and payload.
+type Kept = (i64, Option<Vec<u8>>);
+
 /// What a reader has given, by partition; records in order.
 #[derive(Debug, Default)]
 struct Seen {
-    records: BTreeMap<usize, Vec<(i64, Option<Vec<u8>>)>>,
+    records: BTreeMap<usize, Vec<Kept>>,
     ends: BTreeMap<usize, i64>,
     gaps: Vec<(usize, i64, i64)>,
     troubles: Vec<String>,
@@ -104,6 +107,14 @@ fn read_until(source: &mut KafkaSource, seen: &mut Seen, done: impl Fn(&Seen) ->
             .poll(500, TURN, &mut |polled| seen.take(polled))
             .unwrap();
     }
+}
+
+/// A reader moves to the thread it will belong to; the embedded broker goes where it is needed.
+#[test]
+fn reader_and_broker_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<KafkaSource>();
+    moves::<EmbeddedBroker>();
 }
 
 /// Every partition gives its records from its own position to its end, each once and in order.

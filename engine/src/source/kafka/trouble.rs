@@ -100,20 +100,19 @@ fn unreachable(reason: &str, brokers: &[String]) -> String {
     format!("broker {broker} cannot be reached ({why}); retrying")
 }
 
-/// librdkafka's reasons read `protocol://host:port/id: why (after 3ms in state X)`.
+/// librdkafka's reasons read `protocol://host:port/id: why (after 3ms in state X)`, sometimes with the
+/// connection's purpose in front.
 pub(super) fn split<'a>(reason: &'a str, brokers: &[String]) -> (String, &'a str) {
-    let why_only = || (brokers.join(", "), reason);
-    let (broker, why) = match reason.split_once(": ") {
-        Some((head, why)) => match head.rsplit_once('/') {
-            Some((address, _)) => (
-                address.rsplit('/').next().unwrap_or(address).to_owned(),
-                why,
-            ),
-            None => why_only(),
-        },
-        None => why_only(),
-    };
-    (broker, why.split(" (after ").next().unwrap_or(why))
+    let reason = reason.strip_prefix("GroupCoordinator: ").unwrap_or(reason);
+    let short = |why: &'a str| why.split(" (after ").next().unwrap_or(why);
+    if let Some((head, why)) = reason.split_once(": ") {
+        let address = head.split_once("://").map_or(head, |(_, address)| address);
+        let address = address.split('/').next().unwrap_or(address);
+        if address.contains(':') {
+            return (address.to_owned(), short(why));
+        }
+    }
+    (brokers.join(", "), short(reason))
 }
 
 /// Keeps the same trouble from being told over and over.
@@ -161,6 +160,8 @@ mod tests {
                     .to_owned()
             )
         );
+        let (broker, why) = split("GroupCoordinator: a:9092: Disconnected", &brokers());
+        assert_eq!((broker.as_str(), why), ("a:9092", "Disconnected"));
         let told = judge(
             Code::AllBrokersDown,
             "2/2 brokers are down",

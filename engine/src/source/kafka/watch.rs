@@ -130,7 +130,11 @@ impl ClientContext for Watch {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
-        if code == RDKafkaErrorCode::PartitionEOF {
+        // Neither has a reason worth keeping: an end is none, and the other only sums up those before it.
+        if matches!(
+            code,
+            RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown
+        ) {
             return;
         }
         let mut heard = self.heard();
