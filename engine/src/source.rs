@@ -1,6 +1,5 @@
-//! Where records come from.
-//!
-//! Invariant: a source hands out borrowed bytes with their position and knows nothing of their meaning.
+//! Where records come from: Kafka, files, and the embedded broker of the demo and the tests.
 
 pub mod embedded;
+pub mod file;
 pub mod kafka;

@@ -1,0 +1,396 @@
+//! Runs a program over the slots of one row.
+//!
+//! Invariant: text is referred to, not copied, unless it changes; what changes goes to the arena, which
+//! lives as long as the record.
+
+use std::fmt::Write;
+
+use super::capture::{Piece, Place, Slot, Tag};
+use super::column::{Column, Home};
+use super::convert::{self, Address, HashKey};
+use super::country::country_code;
+use super::language::AddressRule;
+use super::program::{Action, Change, Constant, From, Program, Row, Source, Texts, Values, holds};
+use super::time::{TimeError, parse_epoch, parse_time};
+use super::{Reject, ToolLookup};
+
+/// Longer names are no names; they are hashed, so that no one value can fill the state.
+const NAME_BYTES_MAX: usize = 1024;
+
+/// What a run needs besides the slots.
+pub(crate) struct Filler<'a> {
+    pub(crate) record: &'a str,
+    pub(crate) constants: &'a str,
+    pub(crate) arena: &'a mut String,
+    pub(crate) slots: &'a [Slot],
+    pub(crate) key: &'a HashKey,
+    pub(crate) tools: &'a ToolLookup,
+}
+
+impl Filler<'_> {
+    fn texts(&self) -> Texts<'_> {
+        Texts {
+            record: self.record,
+            arena: self.arena,
+            constants: self.constants,
+        }
+    }
+
+    /// Fills a row; `false` where the record is no activity.
+    pub(crate) fn run(&mut self, program: &Program, row: &mut Row) -> Result<bool, Reject> {
+        for (when, action) in &program.rules {
+            if holds(when, self.slots, self.texts()) && !self.act(program, action, row)? {
+                return Ok(false);
+            }
+        }
+        for switch in &program.switches {
+            if let Some(action) = switch.action(self.slots, self.texts())
+                && !self.act(program, action, row)?
+            {
+                return Ok(false);
+            }
+        }
+        for (column, sources) in &program.columns {
+            self.column(program, *column, sources, row)?;
+        }
+        Ok(row.set & program.require == program.require)
+    }
+
+    fn act(&mut self, program: &Program, action: &Action, row: &mut Row) -> Result<bool, Reject> {
+        for (column, constant) in &action.set {
+            if !row.has(*column) {
+                row.put(*column, *constant);
+            }
+        }
+        for (column, sources) in &action.columns {
+            self.column(program, *column, sources, row)?;
+        }
+        Ok(!action.ignore)
+    }
+
+    #[inline]
+    fn column(
+        &mut self,
+        program: &Program,
+        column: Column,
+        sources: &[Source],
+        row: &mut Row,
+    ) -> Result<(), Reject> {
+        if row.has(column) {
+            return Ok(());
+        }
+        for source in sources {
+            if let From::Slot(slot) = source.from
+                && self.slots[usize::from(slot)].tag == Tag::Absent
+            {
+                continue;
+            }
+            self.source(program, column, source, row)?;
+            if row.has(column) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn source(
+        &mut self,
+        program: &Program,
+        column: Column,
+        source: &Source,
+        row: &mut Row,
+    ) -> Result<(), Reject> {
+        if !source.when.is_empty() && !holds(&source.when, self.slots, self.texts()) {
+            return Ok(());
+        }
+        let slot = match &source.from {
+            From::Slot(slot) => self.slots[usize::from(*slot)],
+            From::Constant(constant) => {
+                row.put(column, *constant);
+                return Ok(());
+            }
+            From::Sum { plus, minus } => {
+                if let Some(sum) = self.sum(column, plus, minus)? {
+                    row.put(column, Constant::Number(sum));
+                }
+                return Ok(());
+            }
+        };
+        match &source.change {
+            None => self.convert(program, column, slot, None, row),
+            Some(change) => self.changed(program, column, slot, change, row),
+        }
+    }
+
+    /// Sum of the numbers that are there, less others; `None` if none of the first is there.
+    fn sum(&self, column: Column, plus: &[u16], minus: &[u16]) -> Result<Option<u64>, Reject> {
+        let mut total = None;
+        for id in plus {
+            if let Some(number) = self.volume(column, self.slots[usize::from(*id)])? {
+                total = Some(total.unwrap_or(0u64).saturating_add(number));
+            }
+        }
+        for id in minus {
+            if let Some(number) = self.volume(column, self.slots[usize::from(*id)])? {
+                total = total.map(|total| total.saturating_sub(number));
+            }
+        }
+        Ok(total)
+    }
+
+    fn volume(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
+        match slot.tag {
+            Tag::Absent => Ok(None),
+            Tag::Number | Tag::Text => {
+                convert::volume(self.texts().get(slot.piece)).ok_or(Reject::wrong_type(column))
+            }
+            _ => Err(Reject::wrong_type(column)),
+        }
+    }
+
+    /// A value that is cut, translated or looked up on its way.
+    fn changed(
+        &mut self,
+        program: &Program,
+        column: Column,
+        mut slot: Slot,
+        change: &Change,
+        row: &mut Row,
+    ) -> Result<(), Reject> {
+        if let Some(values) = &change.values {
+            if let Some(constant) = self.translate(slot, values) {
+                row.put(column, constant);
+            }
+            return Ok(());
+        }
+        if let Tag::Text = slot.tag {
+            let whole = self.texts().get(slot.piece);
+            let mut part = whole;
+            if let Some(mark) = &change.after {
+                part = part
+                    .rsplit_once(mark.as_str())
+                    .map_or(part, |(_, after)| after);
+            }
+            if let Some(mark) = &change.before {
+                part = part
+                    .split_once(mark.as_str())
+                    .map_or(part, |(before, _)| before);
+            }
+            slot.piece = within(slot.piece, whole, part);
+        }
+        if change.tool {
+            let name = self.texts().scalar(slot).and_then(|text| self.tool(text));
+            if let Some(name) = name {
+                let piece = self.push(|arena| arena.push_str(&name));
+                row.put_piece(column, piece);
+            }
+            return Ok(());
+        }
+        self.convert(program, column, slot, Some(change), row)
+    }
+
+    fn translate(&self, slot: Slot, values: &Values) -> Option<Constant> {
+        let text = self.texts().scalar(slot)?;
+        let known = values
+            .words
+            .get(text.as_bytes())
+            .and_then(|at| values.constants.get(usize::from(at)));
+        known.copied().or(values.otherwise)
+    }
+
+    fn tool(&self, text: &str) -> Option<std::sync::Arc<str>> {
+        let host = convert::host_of(text.trim_ascii()).trim_end_matches('.');
+        if host.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return (self.tools)(&host.to_ascii_lowercase());
+        }
+        (self.tools)(host)
+    }
+
+    fn push(&mut self, write: impl FnOnce(&mut String)) -> Piece {
+        let start = self.arena.len() as u32;
+        write(self.arena);
+        Piece {
+            place: Place::Arena,
+            start,
+            end: self.arena.len() as u32,
+        }
+    }
+
+    fn convert(
+        &mut self,
+        program: &Program,
+        column: Column,
+        slot: Slot,
+        change: Option<&Change>,
+        row: &mut Row,
+    ) -> Result<(), Reject> {
+        if slot.tag == Tag::Container {
+            let needed = matches!(
+                column,
+                Column::Time
+                    | Column::Uid
+                    | Column::User
+                    | Column::Activity
+                    | Column::Count
+                    | Column::Bytes
+                    | Column::Tokens
+            );
+            return if needed {
+                Err(Reject::wrong_type(column))
+            } else {
+                Ok(())
+            };
+        }
+        let text = self.texts().scalar(slot).unwrap_or_default();
+        let value = match column.home() {
+            Home::Time => return self.time(program, slot, row),
+            Home::Text(_) => return self.text(column, slot, change, row),
+            Home::Flag(_) => convert::flag(text.trim_ascii()).map(Constant::Flag),
+            Home::Float(_) => convert::float(text).map(Constant::Float),
+            Home::Number(_) => self.volume(column, slot)?.map(Constant::Number),
+            Home::Word(_) => column.word(text).map(Constant::Word),
+            Home::System => convert::system_number(text).map(Constant::System),
+        };
+        if let Some(value) = value {
+            row.put(column, value);
+        }
+        Ok(())
+    }
+
+    fn time(&mut self, program: &Program, slot: Slot, row: &mut Row) -> Result<(), Reject> {
+        let text = self.texts().get(slot.piece);
+        let time = match slot.tag {
+            Tag::Text if convert::says_nothing(text) => return Ok(()),
+            Tag::Text => parse_time(text, program.zone_minutes),
+            Tag::Number => parse_epoch(text),
+            _ => return Err(Reject::wrong_type(Column::Time)),
+        };
+        row.time = time.map_err(|error| match error {
+            TimeError::Unreadable => Reject::BadTime,
+            TimeError::OutOfRange => Reject::TimeOutOfRange,
+        })?;
+        row.set |= Column::Time.bit();
+        Ok(())
+    }
+
+    fn text(
+        &mut self,
+        column: Column,
+        slot: Slot,
+        change: Option<&Change>,
+        row: &mut Row,
+    ) -> Result<(), Reject> {
+        if !matches!(slot.tag, Tag::Text | Tag::Number) {
+            return Ok(());
+        }
+        let whole = self.texts().get(slot.piece);
+        let text = whole.trim_ascii();
+        if convert::says_nothing(text) {
+            return Ok(());
+        }
+        let piece = within(slot.piece, whole, text);
+        let piece = match column {
+            Column::User | Column::TargetUser => self.user(piece, change),
+            Column::Ip => self.address(piece),
+            Column::Country => self.country(piece),
+            _ => Some(piece),
+        };
+        let Some(piece) = piece else { return Ok(()) };
+        if NAME_BYTES_MAX < (piece.end - piece.start) as usize && column != Column::Object {
+            let hashed = self.hashed(piece);
+            row.put_piece(column, hashed);
+            return Ok(());
+        }
+        row.put_piece(column, piece);
+        if column == Column::Object {
+            let known = change.is_some_and(|change| change.hashed);
+            row.object_hashed = known && convert::is_hex(self.texts().get(piece));
+        }
+        Ok(())
+    }
+
+    /// The keyed hash of a name.
+    pub(crate) fn hashed(&mut self, piece: Piece) -> Piece {
+        let hash = self.key.hash(self.texts().get(piece));
+        self.push(|arena| convert::push_hex(hash, arena))
+    }
+
+    fn user(&mut self, piece: Piece, change: Option<&Change>) -> Option<Piece> {
+        let whole = self.texts().get(piece);
+        let text = convert::unwrap_claim(whole).trim_ascii();
+        if convert::says_nothing(text) {
+            return None;
+        }
+        let piece = within(piece, whole, text);
+        let rule = change.and_then(|change| change.address);
+        if rule.is_some() && !convert::is_address(text) {
+            return (rule == Some(AddressRule::OrHash)).then(|| self.hashed(piece));
+        }
+        Some(self.lowered(piece))
+    }
+
+    fn lowered(&mut self, piece: Piece) -> Piece {
+        let text = self.texts().get(piece);
+        if text
+            .bytes()
+            .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+        {
+            return piece;
+        }
+        if !text.is_ascii() {
+            let lower = text.to_lowercase();
+            return self.push(|arena| arena.push_str(&lower));
+        }
+        let start = self.arena.len();
+        match piece.place {
+            Place::Record => self.arena.push_str(
+                self.record
+                    .get(piece.start as usize..piece.end as usize)
+                    .unwrap_or_default(),
+            ),
+            Place::Constant => self.arena.push_str(
+                self.constants
+                    .get(piece.start as usize..piece.end as usize)
+                    .unwrap_or_default(),
+            ),
+            Place::Arena => self
+                .arena
+                .extend_from_within(piece.start as usize..piece.end as usize),
+        }
+        self.arena[start..].make_ascii_lowercase();
+        Piece {
+            place: Place::Arena,
+            start: start as u32,
+            end: self.arena.len() as u32,
+        }
+    }
+
+    fn address(&mut self, piece: Piece) -> Option<Piece> {
+        let whole = self.texts().get(piece);
+        match convert::address(whole)? {
+            Address::Borrowed(part) => Some(within(piece, whole, part)),
+            // Writing to a String cannot fail.
+            Address::Parsed(parsed) => Some(self.push(|arena| drop(write!(arena, "{parsed}")))),
+        }
+    }
+
+    fn country(&mut self, piece: Piece) -> Option<Piece> {
+        let text = self.texts().get(piece);
+        let code = country_code(text)?;
+        if code == text {
+            return Some(piece);
+        }
+        Some(self.push(|arena| arena.push_str(code)))
+    }
+}
+
+/// The piece of a part of a piece's text.
+#[inline]
+fn within(piece: Piece, whole: &str, part: &str) -> Piece {
+    let start = piece.start + (part.as_ptr() as usize - whole.as_ptr() as usize) as u32;
+    Piece {
+        place: piece.place,
+        start,
+        end: start + part.len() as u32,
+    }
+}

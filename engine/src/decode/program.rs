@@ -1,0 +1,327 @@
+//! A compiled format: what the slots of a record say, as a row in the making.
+//!
+//! Invariant: a program reads slots only, so a row is a function of the record. For each column the
+//! first source with a value decides: matching rules in order, then switches, then `columns`.
+
+use nightjar_detectors::event::{Activity, Kind, Network, Outcome};
+
+use super::Reject;
+use super::capture::{Piece, Place, Slot, Tag};
+use super::column::{Column, Home};
+use super::keys::Keys;
+use super::language::AddressRule;
+use super::tree::SlotId;
+
+/// A format, ready to run.
+#[derive(Debug)]
+pub(crate) struct Program {
+    pub(crate) format: usize,
+    pub(crate) last: bool,
+    pub(crate) has_rows: bool,
+    pub(crate) zone_minutes: i32,
+    pub(crate) recognise: Vec<Vec<Test>>,
+    pub(crate) require: u32,
+    /// Other classes, by index among all classes, and their conditions.
+    pub(crate) classes: Vec<(u8, Vec<Test>)>,
+    pub(crate) class: u8,
+    pub(crate) rules: Vec<(Vec<Test>, Action)>,
+    pub(crate) switches: Vec<Switch>,
+    pub(crate) columns: Vec<(Column, Vec<Source>)>,
+}
+
+/// What follows from the value of one place.
+#[derive(Debug)]
+pub(crate) struct Switch {
+    pub(crate) paths: Vec<SlotId>,
+    pub(crate) when: Vec<Test>,
+    pub(crate) words: Keys,
+    pub(crate) prefixes: Vec<(String, u16)>,
+    pub(crate) actions: Vec<Action>,
+}
+
+/// Columns to fill, or no activity.
+#[derive(Debug, Default)]
+pub(crate) struct Action {
+    pub(crate) ignore: bool,
+    pub(crate) set: Vec<(Column, Constant)>,
+    pub(crate) columns: Vec<(Column, Vec<Source>)>,
+}
+
+/// A test on the first of some places that holds a value.
+#[derive(Debug)]
+pub(crate) struct Test {
+    pub(crate) slots: Vec<SlotId>,
+    pub(crate) check: Check,
+}
+
+/// What is tested; texts are compared whatever their ASCII case.
+#[derive(Debug)]
+pub(crate) enum Check {
+    Exists(bool),
+    In(Keys),
+    NotIn(Keys),
+    Prefix(Vec<String>),
+    Suffix(Vec<String>),
+    Contains(Vec<String>),
+}
+
+/// A constant, checked against its column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Constant {
+    Text(Piece),
+    Word(u8),
+    Flag(bool),
+    Number(u64),
+    Float(f64),
+    System(u32),
+}
+
+/// One way to fill a column.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) when: Vec<Test>,
+    pub(crate) from: From,
+    /// `None` where the value is taken as it stands, which most are.
+    pub(crate) change: Option<Box<Change>>,
+}
+
+#[derive(Debug)]
+pub(crate) enum From {
+    Slot(SlotId),
+    Constant(Constant),
+    Sum {
+        plus: Vec<SlotId>,
+        minus: Vec<SlotId>,
+    },
+}
+
+/// What is done to a value before it fills its column.
+#[derive(Debug, Default)]
+pub(crate) struct Change {
+    pub(crate) after: Option<String>,
+    pub(crate) before: Option<String>,
+    pub(crate) address: Option<AddressRule>,
+    pub(crate) tool: bool,
+    pub(crate) hashed: bool,
+    pub(crate) values: Option<Values>,
+}
+
+/// A translation of values.
+#[derive(Debug)]
+pub(crate) struct Values {
+    pub(crate) words: Keys,
+    pub(crate) constants: Vec<Constant>,
+    pub(crate) otherwise: Option<Constant>,
+}
+
+/// A row in the making.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Row {
+    /// The bits of the columns that have a value.
+    pub(crate) set: u32,
+    pub(crate) time: i64,
+    pub(crate) texts: [Piece; 13],
+    pub(crate) flags: [bool; 4],
+    pub(crate) floats: [f64; 3],
+    pub(crate) numbers: [u64; 3],
+    pub(crate) words: [u8; 4],
+    pub(crate) system: u32,
+    /// The object is a keyed hash already.
+    pub(crate) object_hashed: bool,
+}
+
+impl Row {
+    pub(crate) fn has(&self, column: Column) -> bool {
+        self.set & column.bit() != 0
+    }
+
+    pub(crate) fn put(&mut self, column: Column, value: Constant) {
+        self.set |= column.bit();
+        match (column.home(), value) {
+            (Home::Text(at), Constant::Text(piece)) => self.texts[at] = piece,
+            (Home::Flag(at), Constant::Flag(flag)) => self.flags[at] = flag,
+            (Home::Float(at), Constant::Float(float)) => self.floats[at] = float,
+            (Home::Number(at), Constant::Number(number)) => self.numbers[at] = number,
+            (Home::Word(at), Constant::Word(word)) => self.words[at] = word,
+            (Home::System, Constant::System(number)) => self.system = number,
+            // The compiler checks constants against their columns.
+            _ => self.set &= !column.bit(),
+        }
+    }
+
+    pub(crate) fn piece(&self, column: Column) -> Option<Piece> {
+        match column.home() {
+            Home::Text(at) if self.has(column) => Some(self.texts[at]),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn put_piece(&mut self, column: Column, piece: Piece) {
+        self.put(column, Constant::Text(piece));
+    }
+
+    pub(crate) fn flag(&self, column: Column) -> Option<bool> {
+        match column.home() {
+            Home::Flag(at) if self.has(column) => Some(self.flags[at]),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn float(&self, column: Column) -> Option<f64> {
+        match column.home() {
+            Home::Float(at) if self.has(column) => Some(self.floats[at]),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn number(&self, column: Column) -> Option<u64> {
+        match column.home() {
+            Home::Number(at) if self.has(column) => Some(self.numbers[at]),
+            _ => None,
+        }
+    }
+
+    fn word(&self, column: Column) -> Option<usize> {
+        match column.home() {
+            Home::Word(at) if self.has(column) => Some(usize::from(self.words[at])),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn activity(&self) -> Activity {
+        let word = self
+            .word(Column::Activity)
+            .and_then(|word| Activity::ALL.get(word));
+        word.copied().unwrap_or(Activity::Other)
+    }
+
+    pub(crate) fn outcome(&self) -> Outcome {
+        let word = self
+            .word(Column::Outcome)
+            .and_then(|word| Outcome::ALL.get(word));
+        word.copied().unwrap_or(Outcome::Unknown)
+    }
+
+    pub(crate) fn network(&self) -> Option<Network> {
+        self.word(Column::Network)
+            .and_then(|word| Network::ALL.get(word))
+            .copied()
+    }
+
+    pub(crate) fn kind(&self) -> Option<Kind> {
+        self.word(Column::Kind)
+            .and_then(|word| Kind::ALL.get(word))
+            .copied()
+    }
+}
+
+/// The texts that pieces lie in.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Texts<'a> {
+    pub(crate) record: &'a str,
+    pub(crate) arena: &'a str,
+    pub(crate) constants: &'a str,
+}
+
+impl<'a> Texts<'a> {
+    #[inline(always)]
+    pub(crate) fn get(&self, piece: Piece) -> &'a str {
+        let text = match piece.place {
+            Place::Record => self.record,
+            Place::Arena => self.arena,
+            Place::Constant => self.constants,
+        };
+        text.get(piece.start as usize..piece.end as usize)
+            .unwrap_or_default()
+    }
+
+    /// A scalar's characters; nothing for containers.
+    #[inline(always)]
+    pub(crate) fn scalar(&self, slot: Slot) -> Option<&'a str> {
+        match slot.tag {
+            Tag::Text | Tag::Number => Some(self.get(slot.piece)),
+            Tag::True => Some("true"),
+            Tag::False => Some("false"),
+            Tag::Absent | Tag::Container => None,
+        }
+    }
+}
+
+/// Whether all tests hold.
+#[inline]
+pub(crate) fn holds(tests: &[Test], slots: &[Slot], texts: Texts<'_>) -> bool {
+    tests.iter().all(|test| test.holds(slots, texts))
+}
+
+impl Test {
+    #[inline]
+    fn holds(&self, slots: &[Slot], texts: Texts<'_>) -> bool {
+        let found = self
+            .slots
+            .iter()
+            .map(|id| slots[usize::from(*id)])
+            .find(|slot| slot.tag != Tag::Absent);
+        let slot = found.unwrap_or_default();
+        if let Check::Exists(wanted) = self.check {
+            return (slot.tag != Tag::Absent) == wanted;
+        }
+        let Some(text) = texts.scalar(slot) else {
+            return matches!(self.check, Check::NotIn(_));
+        };
+        let any = |parts: &[String], fits: fn(&[u8], &[u8]) -> bool| {
+            parts
+                .iter()
+                .any(|part| fits(text.as_bytes(), part.as_bytes()))
+        };
+        match &self.check {
+            Check::Exists(_) => true,
+            Check::In(words) => words.get(text.as_bytes()).is_some(),
+            Check::NotIn(words) => words.get(text.as_bytes()).is_none(),
+            Check::Prefix(parts) => any(parts, |text, part| {
+                text.get(..part.len())
+                    .is_some_and(|start| start.eq_ignore_ascii_case(part))
+            }),
+            Check::Suffix(parts) => any(parts, |text, part| {
+                let start = text.len().checked_sub(part.len());
+                start.is_some_and(|start| text[start..].eq_ignore_ascii_case(part))
+            }),
+            Check::Contains(parts) => any(parts, |text, part| {
+                text.windows(part.len().max(1))
+                    .any(|window| window.eq_ignore_ascii_case(part))
+            }),
+        }
+    }
+}
+
+impl Switch {
+    /// The action for the first of the switch's places that holds a value.
+    pub(crate) fn action(&self, slots: &[Slot], texts: Texts<'_>) -> Option<&Action> {
+        let text = self
+            .paths
+            .iter()
+            .find_map(|path| texts.scalar(slots[usize::from(*path)]))?;
+        if !holds(&self.when, slots, texts) {
+            return None;
+        }
+        let begins = |prefix: &str| {
+            let start = text.as_bytes().get(..prefix.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        let index = self.words.get(text.as_bytes()).or_else(|| {
+            let longest = self.prefixes.iter().filter(|(prefix, _)| begins(prefix));
+            longest
+                .max_by_key(|(prefix, _)| prefix.len())
+                .map(|(_, index)| *index)
+        })?;
+        self.actions.get(usize::from(index))
+    }
+}
+
+impl Reject {
+    /// The reason for a value of the wrong type in a column that a row cannot do without.
+    pub(crate) fn wrong_type(column: Column) -> Reject {
+        Reject::WrongType {
+            column: column.as_str(),
+        }
+    }
+}

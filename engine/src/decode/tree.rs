@@ -1,0 +1,305 @@
+//! The path tree: which places of a record are wanted, over all formats at once.
+//!
+//! Invariant: a place that no path names is in no node, so it is skipped; the tree's depth bounds the
+//! reader's recursion. Paths: `a.b`, `"key.with.dots".b`, `list[].b` (first element that has it),
+//! `list[type=User].b` (first element whose `type` is `User`).
+
+use std::collections::BTreeMap;
+
+use super::keys::Keys;
+
+/// Number of a wanted place. Slots live as long as one record.
+pub(crate) type SlotId = u16;
+/// Number of a node.
+pub(crate) type NodeId = u16;
+
+/// The root node.
+pub(crate) const ROOT: NodeId = 0;
+
+/// One place that is read.
+#[derive(Debug, Default)]
+pub(crate) struct Node {
+    pub(crate) keys: Keys,
+    pub(crate) captures: Box<[SlotId]>,
+    pub(crate) items: Option<Box<Items>>,
+    /// Position among the envelope keys: the whole value is noted.
+    pub(crate) envelope: Option<u8>,
+}
+
+/// What to do with an array's elements.
+#[derive(Debug, Default)]
+pub(crate) struct Items {
+    pub(crate) element: Option<NodeId>,
+    /// Each element is a row of its own.
+    pub(crate) rows: bool,
+    pub(crate) selectors: Vec<Selector>,
+    pub(crate) pairs: Option<Pairs>,
+}
+
+/// Elements told apart by the value of one key.
+#[derive(Debug)]
+pub(crate) struct Selector {
+    pub(crate) key: String,
+    pub(crate) cases: Vec<(String, NodeId)>,
+}
+
+/// Elements that are a name and a value, and are read as if the name were a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Pairs {
+    pub(crate) name: String,
+    pub(crate) values: Vec<String>,
+}
+
+/// A path that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "path {path:?} is not understood; write it as a.b, \"a.b\".c, list[].b or list[key=value].b"
+)]
+pub struct PathError {
+    /// The path as written.
+    pub path: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Key(String),
+    Any,
+    Where(String, String),
+}
+
+fn segments(path: &str) -> Result<Vec<Segment>, PathError> {
+    let wrong = || PathError {
+        path: path.to_owned(),
+    };
+    let mut found = Vec::new();
+    let mut rest = path;
+    loop {
+        let key = if let Some(quoted) = rest.strip_prefix('"') {
+            let (key, after) = quoted.split_once('"').ok_or_else(wrong)?;
+            rest = after;
+            key
+        } else {
+            let end = rest.find(['.', '[']).unwrap_or(rest.len());
+            let (key, after) = rest.split_at(end);
+            rest = after;
+            key
+        };
+        if key.is_empty() {
+            return Err(wrong());
+        }
+        found.push(Segment::Key(key.to_owned()));
+        if let Some(inner) = rest.strip_prefix('[') {
+            let (choice, after) = inner.split_once(']').ok_or_else(wrong)?;
+            rest = after;
+            found.push(match choice.split_once('=') {
+                None if choice.is_empty() => Segment::Any,
+                Some((key, value)) if !key.is_empty() => {
+                    Segment::Where(key.to_owned(), value.to_owned())
+                }
+                _ => return Err(wrong()),
+            });
+        }
+        match rest.strip_prefix('.') {
+            Some(more) => rest = more,
+            None if rest.is_empty() => return Ok(found),
+            None => return Err(wrong()),
+        }
+    }
+}
+
+/// A tree in the making.
+#[derive(Debug)]
+pub(crate) struct TreeBuilder {
+    nodes: Vec<Draft>,
+    slots: BTreeMap<(Option<String>, String), SlotId>,
+}
+
+#[derive(Debug, Default)]
+struct Draft {
+    children: BTreeMap<String, NodeId>,
+    captures: Vec<SlotId>,
+    items: Option<Items>,
+    envelope: Option<u8>,
+}
+
+impl TreeBuilder {
+    pub(crate) fn new() -> Self {
+        TreeBuilder {
+            nodes: vec![Draft::default()],
+            slots: BTreeMap::new(),
+        }
+    }
+
+    /// Number of slots so far.
+    pub(crate) fn slots(&self) -> usize {
+        self.slots.len()
+    }
+
+    fn add(&mut self) -> NodeId {
+        self.nodes.push(Draft::default());
+        (self.nodes.len() - 1) as NodeId
+    }
+
+    /// The slot of a path. With `rows`, it is looked for in each element of that array, then in the record.
+    pub(crate) fn slot(&mut self, path: &str, rows: Option<&str>) -> Result<SlotId, PathError> {
+        let name = (rows.map(str::to_owned), path.to_owned());
+        if let Some(slot) = self.slots.get(&name) {
+            return Ok(*slot);
+        }
+        let wanted = segments(path)?;
+        let slot = self.slots.len() as SlotId;
+        self.slots.insert(name, slot);
+        let mut starts = vec![ROOT];
+        if let Some(rows) = rows {
+            let list = self.walk(ROOT, &segments(rows)?);
+            let element = self.walk(list, &[Segment::Any]);
+            self.nodes[usize::from(list)]
+                .items
+                .get_or_insert_default()
+                .rows = true;
+            starts.push(element);
+        }
+        for start in starts {
+            let node = self.walk(start, &wanted);
+            self.nodes[usize::from(node)].captures.push(slot);
+        }
+        Ok(slot)
+    }
+
+    /// Says that a list holds names and values.
+    pub(crate) fn pairs(
+        &mut self,
+        path: &str,
+        rows: Option<&str>,
+        pairs: &Pairs,
+    ) -> Result<(), PathError> {
+        let wanted = segments(path)?;
+        let mut starts = vec![ROOT];
+        if let Some(rows) = rows {
+            let list = self.walk(ROOT, &segments(rows)?);
+            starts.push(self.walk(list, &[Segment::Any]));
+        }
+        for start in starts {
+            let node = self.walk(start, &wanted);
+            self.nodes[usize::from(node)]
+                .items
+                .get_or_insert_default()
+                .pairs = Some(pairs.clone());
+        }
+        Ok(())
+    }
+
+    /// Notes the whole value of a key of the record.
+    pub(crate) fn envelope(&mut self, key: &str, position: u8) {
+        let node = self.walk(ROOT, &[Segment::Key(key.to_owned())]);
+        self.nodes[usize::from(node)].envelope = Some(position);
+    }
+
+    fn walk(&mut self, from: NodeId, path: &[Segment]) -> NodeId {
+        let mut at = from;
+        for segment in path {
+            at = match segment {
+                Segment::Key(key) => self.child(at, key),
+                Segment::Any => self.element(at),
+                Segment::Where(key, value) => self.case(at, key, value),
+            };
+        }
+        at
+    }
+
+    fn child(&mut self, at: NodeId, key: &str) -> NodeId {
+        // Keys are found whatever their case, so two spellings must share a node.
+        let key = key.to_ascii_lowercase();
+        if let Some(child) = self.nodes[usize::from(at)].children.get(&key) {
+            return *child;
+        }
+        let child = self.add();
+        self.nodes[usize::from(at)].children.insert(key, child);
+        child
+    }
+
+    fn element(&mut self, at: NodeId) -> NodeId {
+        let known = self.nodes[usize::from(at)]
+            .items
+            .as_ref()
+            .and_then(|items| items.element);
+        known.unwrap_or_else(|| {
+            let element = self.add();
+            self.nodes[usize::from(at)]
+                .items
+                .get_or_insert_default()
+                .element = Some(element);
+            element
+        })
+    }
+
+    fn case(&mut self, at: NodeId, key: &str, value: &str) -> NodeId {
+        let fresh = self.nodes.len() as NodeId;
+        let items = self.nodes[usize::from(at)].items.get_or_insert_default();
+        let known = items
+            .selectors
+            .iter()
+            .position(|selector| selector.key == key);
+        let index = known.unwrap_or(items.selectors.len());
+        if known.is_none() {
+            items.selectors.push(Selector {
+                key: key.to_owned(),
+                cases: Vec::new(),
+            });
+        }
+        let cases = &mut items.selectors[index].cases;
+        if let Some((_, node)) = cases.iter().find(|(known, _)| known == value) {
+            return *node;
+        }
+        cases.push((value.to_owned(), fresh));
+        self.add()
+    }
+
+    /// The finished tree.
+    pub(crate) fn finish(self) -> Vec<Node> {
+        let freeze = |draft: Draft| Node {
+            keys: Keys::new(
+                draft
+                    .children
+                    .iter()
+                    .map(|(key, node)| (key.as_str(), *node)),
+            ),
+            captures: draft.captures.into(),
+            items: draft.items.map(Box::new),
+            envelope: draft.envelope,
+        };
+        self.nodes.into_iter().map(freeze).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_are_read_or_refused() {
+        let key = |key: &str| Segment::Key(key.into());
+        assert_eq!(segments("a.b").expect("path"), [key("a"), key("b")]);
+        assert_eq!(
+            segments("\"a.b\"[].c").expect("path"),
+            [key("a.b"), Segment::Any, key("c")]
+        );
+        let one = Segment::Where("type".into(), "User".into());
+        assert_eq!(segments("t[type=User]").expect("path"), [key("t"), one]);
+        for wrong in [
+            "", ".", "a.", ".a", "a[", "a[b]", "a[=b]", "a]", "\"a", "a[]b",
+        ] {
+            assert!(segments(wrong).is_err() || wrong == "a]", "{wrong}");
+        }
+    }
+
+    #[test]
+    fn one_path_is_one_slot() {
+        let mut tree = TreeBuilder::new();
+        assert_eq!(tree.slot("a.b", None), Ok(0));
+        assert_eq!(tree.slot("a.c", None), Ok(1));
+        assert_eq!(tree.slot("a.b", None), Ok(0));
+        assert_eq!(tree.slot("a.b", Some("list")), Ok(2));
+        assert_eq!(tree.slots(), 3);
+    }
+}
