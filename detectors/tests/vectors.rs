@@ -1,7 +1,6 @@
 //! The models against the reference's vectors: one line of `fixtures/vectors.json` each, with its
 //! inputs, its output and how far another implementation may be from it.
 
-#![allow(clippy::unwrap_used)] // a panic is how a test fails
 #![allow(clippy::unwrap_used)] // a malformed fixture is a failed test
 
 use std::collections::BTreeMap;
