@@ -66,7 +66,8 @@ pub struct Tally {
 /// One virtual shard.
 pub struct Shard {
     pub(crate) names: Vec<Who>,
-    index: HashMap<Who, u32, Build>,
+    /// By stream, so that a look-up needs no key of its own.
+    index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
     seen: BTreeMap<Day, HashSet<u64, Build>>,
     new_keys: Vec<(Day, u64)>,
     /// In the order of the enabled detectors.
@@ -78,7 +79,7 @@ impl Shard {
     pub fn new(detectors: Vec<Box<dyn Detector>>) -> Self {
         Shard {
             names: Vec::new(),
-            index: HashMap::default(),
+            index: Default::default(),
             seen: BTreeMap::new(),
             new_keys: Vec::new(),
             detectors,
@@ -91,13 +92,17 @@ impl Shard {
     }
 
     /// The index of a principal, made when it is new.
-    pub fn entity(&mut self, who: Who) -> u32 {
-        if let Some(index) = self.index.get(&who) {
+    pub fn entity(&mut self, stream: Stream, name: &str) -> u32 {
+        let known = &mut self.index[stream as usize];
+        if let Some(index) = known.get(name) {
             return *index;
         }
         let index = self.names.len() as u32;
-        self.names.push(who.clone());
-        self.index.insert(who, index);
+        known.insert(name.into(), index);
+        self.names.push(Who {
+            stream,
+            name: name.into(),
+        });
         index
     }
 
@@ -132,13 +137,7 @@ impl Shard {
             if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
                 continue;
             }
-            let entity = *entity.get_or_insert_with(|| {
-                let who = Who {
-                    stream,
-                    name: user.into(),
-                };
-                Self::entity(self, who)
-            });
+            let entity = *entity.get_or_insert_with(|| Self::entity(self, stream, user));
             let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
             let event = Event {
                 row,

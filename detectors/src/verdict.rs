@@ -25,6 +25,9 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// How many there are.
+    pub const COUNT: usize = Stream::Company as usize + 1;
+
     /// The stream of a row's kind.
     pub fn of(kind: Option<Kind>) -> Stream {
         match kind {

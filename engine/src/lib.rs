@@ -1,2 +1,23 @@
-//! stub
+//! Nightjar: identity and AI-usage events from Kafka or files to explained alerts.
+//!
+//! All I/O is here; what is unusual is decided in `nightjar-detectors`, which does none.
+
+#![deny(unsafe_code)]
+
+pub mod backtest;
+pub mod cli;
+pub mod clock;
+pub mod cmd;
+pub mod config;
+pub mod days;
 pub mod decode;
+pub mod enrich;
+pub mod generate;
+pub mod grpc;
+pub mod intake;
+pub mod interrupt;
+pub mod pipeline;
+pub mod setup;
+pub mod source;
+pub mod store;
+pub mod table;

@@ -1,2 +1,7 @@
-//! stub
-fn main() {}
+//! The `nightjar` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nightjar::cli::main()
+}

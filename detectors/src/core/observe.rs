@@ -107,12 +107,8 @@ impl Core {
 
     /// The second stage: what every shard saw of the company is put together.
     fn collect_company(&mut self) {
-        let who = Who {
-            stream: Stream::Company,
-            name: self.world.settings.tenant.as_str().into(),
-        };
         let (shards, company) = self.shards.split_at_mut(SHARDS);
-        let entity = company[0].entity(who);
+        let entity = company[0].entity(Stream::Company, &self.world.settings.tenant);
         for shard in shards {
             for (mine, theirs) in company[0].detectors.iter_mut().zip(&mut shard.detectors) {
                 mine.absorb(entity, theirs.as_mut());

@@ -161,10 +161,7 @@ impl Core {
             return Some(());
         };
         let (stream, name) = postcard::from_bytes::<(Stream, String)>(key).ok()?;
-        let entity = shard.entity(Who {
-            stream,
-            name: name.into(),
-        });
+        let entity = shard.entity(stream, &name);
         shard.detectors[index].restore(entity, bytes).ok()
     }
 

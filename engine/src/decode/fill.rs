@@ -347,10 +347,8 @@ impl Filler<'_> {
         let whole = self.texts().get(piece);
         match convert::address(whole)? {
             Address::Borrowed(part) => Some(within(piece, whole, part)),
-            Address::Parsed(parsed) => Some(self.push(|arena| {
-                // Writing to a String cannot fail.
-                let _ = write!(arena, "{parsed}");
-            })),
+            // Writing to a String cannot fail.
+            Address::Parsed(parsed) => Some(self.push(|arena| _ = write!(arena, "{parsed}"))),
         }
     }
 

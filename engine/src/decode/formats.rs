@@ -147,6 +147,29 @@ impl Formats {
         self.formats.iter().find(|format| format.name == name)
     }
 
+    /// Whether a source may name this format.
+    ///
+    /// # Errors
+    /// When there is none of this name; it lists those there are.
+    pub fn check_name(&self, name: &str) -> Result<(), FormatError> {
+        if name == "auto" || self.get(name).is_some() {
+            return Ok(());
+        }
+        Err(self.unknown(name))
+    }
+
+    fn unknown(&self, name: &str) -> FormatError {
+        let known: Vec<&str> = self
+            .formats
+            .iter()
+            .map(|format| format.name.as_str())
+            .collect();
+        FormatError::Unknown {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
+    }
+
     /// Every class of every format; a row's class is a position in here.
     pub fn classes(&self) -> &[ClassInfo] {
         &self.classes
@@ -162,15 +185,7 @@ impl Formats {
             .map(|format| self.input(format))
             .collect();
         if let (true, Some(name)) = (inputs.is_empty(), name) {
-            let known: Vec<&str> = self
-                .formats
-                .iter()
-                .map(|format| format.name.as_str())
-                .collect();
-            return Err(FormatError::Unknown {
-                name: name.to_owned(),
-                known: known.join(", "),
-            });
+            return Err(self.unknown(name));
         }
         compile(&inputs).map_err(|(format, source)| FormatError::Mistake {
             name: self.formats[format].name.clone(),

@@ -1,26 +1,28 @@
 //! Seeded mutants of good records: nothing panics, nothing is lost, and nothing depends on what came before.
 
-use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
 
 use crate::{Out, decode_with, decoder, samples};
 
 const MUTANTS: usize = 24_000;
 
+fn below(random: &mut ChaCha8Rng, end: usize) -> usize {
+    (random.next_u64() % end.max(1) as u64) as usize
+}
+
 fn mutant(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
-    let mut bytes = seeds[random.random_range(0..seeds.len())].clone();
-    for _ in 0..random.random_range(1..4) {
-        let at = random
-            .random_range(0..bytes.len().max(1))
-            .min(bytes.len().saturating_sub(1));
-        match random.random_range(0..9) {
-            0 => bytes[at] ^= 1 << random.random_range(0..8),
+    let mut bytes = seeds[below(random, seeds.len())].clone();
+    for _ in 0..1 + below(random, 3) {
+        let at = below(random, bytes.len());
+        match below(random, 9) {
+            0 => bytes[at] ^= 1 << below(random, 8),
             1 => bytes.truncate(at.max(1)),
             2 => drop(bytes.remove(at)),
-            3 => bytes[at] = b"{}[]\",:\\0e-\0tfn\xff"[random.random_range(0..16)],
+            3 => bytes[at] = b"{}[]\",:\\0e-\0tfn\xff"[below(random, 16)],
             4 => {
-                let depth = random.random_range(1..2000);
-                let open = if random.random() {
+                let depth = 1 + below(random, 2000);
+                let open = if below(random, 2) == 0 {
                     b"[".repeat(depth)
                 } else {
                     b"{\"a\":".repeat(depth)
@@ -28,16 +30,16 @@ fn mutant(random: &mut ChaCha8Rng, seeds: &[Vec<u8>]) -> Vec<u8> {
                 bytes.splice(at..at, open);
             }
             5 => {
-                let end = (at + random.random_range(0..60)).min(bytes.len());
+                let end = (at + below(random, 60)).min(bytes.len());
                 let part = bytes[at..end].to_vec();
                 bytes.splice(at..at, part);
             }
             6 => {
-                let end = (at + random.random_range(0..60)).min(bytes.len());
+                let end = (at + below(random, 60)).min(bytes.len());
                 bytes.drain(at..end);
             }
             7 => {
-                let other = &seeds[random.random_range(0..seeds.len())];
+                let other = &seeds[below(random, seeds.len())];
                 bytes.splice(at..at, other.iter().copied());
             }
             _ => bytes

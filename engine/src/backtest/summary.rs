@@ -1,0 +1,172 @@
+//! What a run or a replay ends with: sources, detectors, incidents a day, speed, digest.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use nightjar_detectors::alert::{Alert, digest};
+use nightjar_detectors::catalog::CATALOG;
+use nightjar_detectors::shard::Tally;
+
+use super::score::Score;
+use crate::intake::{Counts, SourceCounts};
+
+/// The end of a run in figures.
+#[derive(Debug, Default)]
+pub struct Summary {
+    sources: BTreeMap<String, (Counts, Tally)>,
+    /// Detector to alerts shown and muted.
+    detectors: BTreeMap<String, [usize; 2]>,
+    incidents: usize,
+    incidents_by_day: BTreeMap<String, usize>,
+    days: usize,
+    digest: String,
+    elapsed: Duration,
+}
+
+impl Summary {
+    /// Puts the figures together. `days`: days that were judged.
+    pub fn new<'a>(
+        counts: &SourceCounts,
+        tallies: &BTreeMap<Arc<str>, Tally>,
+        alerts: impl IntoIterator<Item = &'a Alert> + Clone,
+        days: usize,
+        elapsed: Duration,
+    ) -> Self {
+        let mut summary = Summary {
+            days,
+            elapsed,
+            ..Summary::default()
+        };
+        for (source, counts) in counts {
+            summary.sources.entry(source.clone()).or_default().0 = *counts;
+        }
+        for (source, tally) in tallies {
+            summary.sources.entry(source.to_string()).or_default().1 = *tally;
+        }
+        let mut incidents = BTreeSet::new();
+        for alert in alerts.clone() {
+            let counts = summary.detectors.entry(alert.detector.clone()).or_default();
+            counts[usize::from(alert.is_muted())] += 1;
+            if !alert.is_muted() && incidents.insert(&alert.incident) {
+                let day = alert.window.start.get(..10).unwrap_or_default().to_owned();
+                *summary.incidents_by_day.entry(day).or_default() += 1;
+            }
+        }
+        summary.incidents = incidents.len();
+        summary.digest = digest(alerts);
+        summary
+    }
+
+    /// The digest of the alerts.
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// Whether records were read, and none of them could be understood.
+    pub fn is_all_unreadable(&self) -> bool {
+        let all = self.sources.values().map(|(counts, _)| counts);
+        let (mut records, mut good) = (0, 0);
+        for counts in all {
+            records += counts.records;
+            good += counts.rows + counts.ignored;
+        }
+        0 < records && good == 0
+    }
+
+    /// As tables for people.
+    pub fn text(&self, budget_per_day: f64) -> String {
+        let mut out = String::new();
+        self.write_sources(&mut out);
+        self.write_detectors(&mut out);
+        let most = self.incidents_by_day.values().max().copied().unwrap_or(0);
+        let mean = self.incidents as f64 / self.days.max(1) as f64;
+        let _ = writeln!(
+            out,
+            "{} incidents in {} days: {mean:.2} a day, at most {most}; budget {budget_per_day} a day\n",
+            self.incidents, self.days
+        );
+        out
+    }
+
+    fn write_sources(&self, out: &mut String) {
+        let wide = self
+            .sources
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max(6);
+        let _ = writeln!(
+            out,
+            "{:wide$}  {:>11} {:>11} {:>9} {:>7} {:>11} {:>9}",
+            "source", "records", "rows", "repeats", "late", "quarantined", "ignored"
+        );
+        for (source, (counts, tally)) in &self.sources {
+            let _ = writeln!(
+                out,
+                "{source:wide$}  {:>11} {:>11} {:>9} {:>7} {:>11} {:>9}",
+                counts.records,
+                counts.rows,
+                tally.repeats,
+                tally.late,
+                counts.quarantined,
+                counts.ignored
+            );
+        }
+        let rows: u64 = self.sources.values().map(|(counts, _)| counts.rows).sum();
+        let seconds = self.elapsed.as_secs_f64();
+        let _ = writeln!(
+            out,
+            "{rows} events in {seconds:.1} s: {:.0} events/s\n",
+            rows as f64 / seconds.max(1e-9)
+        );
+    }
+
+    fn write_detectors(&self, out: &mut String) {
+        let _ = writeln!(out, "{:18}  {:>7} {:>7}", "detector", "alerts", "muted");
+        for entry in CATALOG {
+            let [shown, muted] = self.detectors.get(entry.name).copied().unwrap_or_default();
+            let _ = writeln!(out, "{:18}  {shown:>7} {muted:>7}", entry.name);
+        }
+        out.push('\n');
+    }
+}
+
+/// The score as a table for people.
+pub fn score_text(score: &Score<'_>) -> String {
+    let mut out = String::new();
+    let _ = writeln!(
+        out,
+        "{:24} {:10} {:>6} {:>6}",
+        "scenario", "difficulty", "found", "of"
+    );
+    let mut rows = BTreeMap::<(&str, &str), [usize; 2]>::new();
+    for fate in &score.attacks {
+        let row = rows
+            .entry((&fate.label.scenario, &fate.label.difficulty))
+            .or_default();
+        row[0] += usize::from(fate.is_met());
+        row[1] += 1;
+    }
+    for ((scenario, difficulty), [found, of]) in rows {
+        let _ = writeln!(out, "{scenario:24} {difficulty:10} {found:>6} {of:>6}");
+    }
+    for fate in score.attacks.iter().filter(|fate| !fate.is_met()) {
+        let label = fate.label;
+        let _ = writeln!(
+            out,
+            "not found: {} ({}, {}) by {} at {}",
+            label.scenario, label.id, label.difficulty, label.entity, label.start
+        );
+    }
+    let noisy = score.oddities.iter().filter(|fate| fate.is_met()).count();
+    let _ = writeln!(
+        out,
+        "{noisy} of {} harmless oddities made an alert; {} incidents that no label explains\n",
+        score.oddities.len(),
+        score.unexplained_incidents
+    );
+    out
+}

@@ -1,0 +1,35 @@
+//! The commands, one a file: arguments, what is opened, what is printed.
+
+pub mod alerts;
+pub mod backtest;
+pub mod catalogs;
+pub mod check;
+pub mod demo;
+pub mod generate;
+pub mod normalize;
+pub mod run;
+pub mod watch;
+
+/// Exit code of a configuration that cannot be used.
+pub const BAD_CONFIG: u8 = 64;
+
+/// An error and what led to it, on one line.
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        // A transparent wrapper says what it wraps.
+        if !text.ends_with(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        cause = error.source();
+    }
+    text
+}
+
+/// Threads where none are asked for: as many as the machine has.
+pub fn default_threads() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}

@@ -1,0 +1,211 @@
+//! `nightjar alerts`: the alerts of a running service, or of a state folder.
+//!
+//! Invariant: reads only; the digest is over all alerts, whatever is filtered.
+
+use std::io::{BufWriter, ErrorKind, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use chrono_tz::Tz;
+use clap::Args;
+use nightjar_detectors::alert::{Alert, digest};
+
+use super::watch::{ADDRESS, SeverityArg};
+use crate::grpc::client::Client;
+use crate::store::alerts::{AlertReader, Filter};
+use crate::table::{Look, alert_line, heads};
+
+const EXAMPLES: &str = "Examples:
+  nightjar alerts
+  nightjar alerts --severity high --json
+  nightjar alerts --state nightjar-state --digest";
+
+/// The alerts of a running service, or of a state folder.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = EXAMPLES)]
+pub struct AlertsArgs {
+    /// Address of the service.
+    #[arg(long, value_name = "URL", default_value = ADDRESS)]
+    pub connect: String,
+    /// Read this state folder instead; the service may be running.
+    #[arg(long, value_name = "DIR", conflicts_with = "connect")]
+    pub state: Option<PathBuf>,
+    /// One alert a line, as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Print only the digest over all alerts.
+    #[arg(long, conflicts_with_all = ["json", "severity", "detector", "entity", "muted"])]
+    pub digest: bool,
+    /// The least severity.
+    #[arg(long, value_enum, default_value_t = SeverityArg::Info)]
+    pub severity: SeverityArg,
+    /// Only this detector; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub detector: Vec<String>,
+    /// Only alerts about this user, address, tool...
+    #[arg(long, value_name = "ID")]
+    pub entity: Option<String>,
+    /// Muted alerts too.
+    #[arg(long)]
+    pub muted: bool,
+}
+
+impl AlertsArgs {
+    fn filter(&self) -> Filter {
+        if self.digest {
+            return Filter::default();
+        }
+        Filter {
+            severity_min: self.severity.into(),
+            detectors: self.detector.clone(),
+            entity: self.entity.clone(),
+            muted: self.muted,
+            withdrawn: false,
+        }
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the service or the folder cannot be read.
+pub fn run(args: &AlertsArgs) -> anyhow::Result<ExitCode> {
+    let (mut alerts, zone) = match &args.state {
+        Some(folder) => read_folder(folder, &args.filter())?,
+        None => {
+            let runtime = super::watch::runtime()?;
+            runtime.block_on(read_service(&args.connect, args.filter()))?
+        }
+    };
+    let in_order =
+        |a: &Alert, b: &Alert| (&a.first_event_time, &a.id).cmp(&(&b.first_event_time, &b.id));
+    alerts.sort_by(in_order);
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    let written =
+        print(args, &alerts, &Look::for_stdout(zone), &mut out).and_then(|()| out.flush());
+    match written {
+        // The reader, `head` for one, has seen enough.
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(ExitCode::SUCCESS),
+        written => written
+            .context("cannot write to standard output")
+            .map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn read_folder(folder: &std::path::Path, filter: &Filter) -> anyhow::Result<(Vec<Alert>, Tz)> {
+    let reader = AlertReader::open(folder)?;
+    let mut alerts = Vec::new();
+    let mut cursor = 0;
+    loop {
+        let page = reader.read_from(cursor, 1_000, filter)?;
+        alerts.extend(page.alerts);
+        if page.complete {
+            break;
+        }
+        cursor = page.cursor;
+    }
+    Ok((alerts, reader.zone()?))
+}
+
+async fn read_service(address: &str, filter: Filter) -> anyhow::Result<(Vec<Alert>, Tz)> {
+    let client = Client::connect(address).await?;
+    Ok((client.list(filter).await?, client.zone().await?))
+}
+
+fn print(
+    args: &AlertsArgs,
+    alerts: &[Alert],
+    look: &Look,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    if args.digest {
+        return writeln!(out, "digest: {}", digest(alerts));
+    }
+    if args.json {
+        for alert in alerts {
+            serde_json::to_writer(&mut *out, alert)?;
+            writeln!(out)?;
+        }
+        return Ok(());
+    }
+    if !alerts.is_empty() {
+        writeln!(out, "{}", heads())?;
+    }
+    for alert in alerts {
+        writeln!(out, "{}", alert_line(alert, look))?;
+    }
+    let plural = if alerts.len() == 1 { "" } else { "s" };
+    writeln!(out, "{} alert{plural}", alerts.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::alerts::tests::{alert, muted, store};
+    use clap::FromArgMatches;
+
+    fn args(line: &[&str]) -> AlertsArgs {
+        let command = AlertsArgs::augment_args(clap::Command::new("alerts"));
+        let words = ["alerts"].iter().chain(line);
+        AlertsArgs::from_arg_matches(&command.get_matches_from(words)).unwrap()
+    }
+
+    fn printed(folder: &std::path::Path, line: &[&str]) -> String {
+        let args = args(line);
+        let (alerts, zone) = read_folder(folder, &args.filter()).unwrap();
+        let mut out = Vec::new();
+        print(
+            &args,
+            &alerts,
+            &Look {
+                zone,
+                colours: false,
+            },
+            &mut out,
+        )
+        .unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    /// Table, JSON and digest of a folder whose service is still running.
+    #[test]
+    fn a_folder_is_read_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = store(folder.path());
+        let all = [alert("a", 1), muted(alert("b", 2))];
+        store.publish(&all, None).unwrap();
+        let table = printed(folder.path(), &[]);
+        assert!(
+            table.contains("2026-03-02 15:11") && table.ends_with("1 alert\n"),
+            "{table}"
+        );
+        assert!(printed(folder.path(), &["--muted"]).ends_with("2 alerts\n"));
+        assert_eq!(
+            printed(folder.path(), &["--severity", "critical"]),
+            "0 alerts\n"
+        );
+        let json = printed(folder.path(), &["--json", "--detector", "mass_download"]);
+        let read: Alert = serde_json::from_str(json.trim_end()).unwrap();
+        assert_eq!(
+            read,
+            Alert {
+                cursor: 1,
+                ..alert("a", 1)
+            }
+        );
+        let line = printed(folder.path(), &["--digest"]);
+        assert_eq!(line, format!("digest: {}\n", digest(&all)));
+    }
+
+    #[test]
+    fn a_wrong_folder_is_said_so() {
+        let refused = run(&args(&["--state", "/nowhere"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refused.starts_with("/nowhere/alerts.db does not exist; give the folder"),
+            "{refused}"
+        );
+    }
+}

@@ -1,0 +1,149 @@
+//! `nightjar check`: everything that is wrong with a configuration, at once, before it is used.
+//!
+//! Invariant: opens no connection and writes nothing but its answer.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use nightjar_detectors::directory::Directory;
+
+use super::BAD_CONFIG;
+use crate::config::{self, Config, ConfigErrors, Problem};
+use crate::decode::ClassInfo;
+use crate::enrich::Enrichment;
+
+/// Validate a configuration without opening Kafka.
+///
+/// Reads the file, the environment's overrides, and the directory, geo databases and formats that they
+/// name. Prints every problem with its place and what to do about it. Exit code 64 if there are any.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:\n  nightjar check -c nightjar.toml\n  \
+                        nightjar check --schema > nightjar.schema.json")]
+pub struct CheckArgs {
+    /// The configuration file; without one the environment and the defaults are checked.
+    #[arg(short, long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the JSON Schema of the configuration file and do nothing else.
+    #[arg(long)]
+    pub schema: bool,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let mut out = std::io::stdout().lock();
+    Ok(check(
+        args,
+        config::environment(),
+        crate::setup::classes,
+        &mut out,
+    )?)
+}
+
+/// `classes` opens the formats: the shipped ones and the files of the configuration.
+///
+/// # Errors
+/// When `out` cannot be written.
+fn check(
+    args: &CheckArgs,
+    env: impl Iterator<Item = (String, String)>,
+    classes: impl FnOnce(&Config) -> Result<Vec<ClassInfo>, ConfigErrors>,
+    out: &mut dyn Write,
+) -> io::Result<ExitCode> {
+    if args.schema {
+        writeln!(out, "{:#}", config::schema())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let (config, mut problems) = Config::examine(args.config.as_deref(), env);
+    let hashes = Enrichment::open(&config).map(|enrichment| enrichment.hashes);
+    let hashes = keep(hashes, &mut problems).unwrap_or_default();
+    let settings = classes(&config)
+        .and_then(|classes| config::settings(&config, &classes, Directory::default(), &hashes));
+    let settings = keep(settings, &mut problems);
+    if problems.is_empty() {
+        let fingerprint = settings
+            .map(|(settings, _)| settings.fingerprint)
+            .unwrap_or_default();
+        writeln!(
+            out,
+            "the configuration is valid; its fingerprint is {fingerprint}"
+        )?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for problem in &problems {
+        writeln!(out, "{problem}")?;
+    }
+    Ok(ExitCode::from(BAD_CONFIG))
+}
+
+fn keep<T>(result: Result<T, ConfigErrors>, problems: &mut Vec<Problem>) -> Option<T> {
+    result.map_err(|errors| problems.extend(errors.0)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(text: &str) -> (ExitCode, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("nightjar.toml");
+        std::fs::write(&file, text).unwrap();
+        let args = CheckArgs {
+            config: Some(file),
+            schema: false,
+        };
+        let mut out = Vec::new();
+        let code = super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        (
+            code,
+            text.replace(&format!("{}/", folder.path().display()), ""),
+        )
+    }
+
+    /// What the files say is told beside what the configuration says.
+    #[test]
+    fn problems_of_all_files_are_told_at_once() {
+        let (code, text) = checked(
+            "tenat = \"x\"\n[directory]\nfile = \"people.csv\"\n[geo]\ncity = \"city.mmdb\"
+             [sources.a]\nformat = \"okta\"",
+        );
+        assert_eq!(code, ExitCode::from(64));
+        let starts = [
+            "nightjar.toml:1: ",
+            "nightjar.toml:3: ",
+            "nightjar.toml:5: ",
+            "nightjar.toml:7: ",
+        ];
+        assert_eq!(text.lines().count(), starts.len(), "{text}");
+        for (line, start) in text.lines().zip(starts) {
+            assert!(line.starts_with(start), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_sound_configuration_has_a_fingerprint() {
+        let (code, text) = checked("tenant = \"x\"");
+        assert_eq!(code, ExitCode::SUCCESS);
+        assert!(
+            text.starts_with("the configuration is valid; its fingerprint is "),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_schema_is_json() {
+        let args = CheckArgs {
+            config: None,
+            schema: true,
+        };
+        let mut out = Vec::new();
+        super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
+        let schema: serde_json::Value = serde_json::from_slice(&out).unwrap();
+        assert_eq!(schema["type"], "object");
+    }
+}

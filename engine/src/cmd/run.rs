@@ -1,0 +1,182 @@
+//! `nightjar run`: the service.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::Args;
+use tokio::net::TcpListener;
+use tokio::sync::{oneshot, watch};
+use tracing::info;
+
+use crate::backtest::summary::Summary;
+use crate::config::{self, Config};
+use crate::grpc::Status;
+use crate::pipeline::{self, Finished, Options};
+use crate::setup::Setup;
+use crate::source::kafka::{KafkaOptions, Topics};
+use crate::store::alerts::AlertStore;
+use crate::store::lock::FolderLock;
+use crate::store::state::StateStore;
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  nightjar run -c nightjar.toml
+  nightjar run -c nightjar.toml --once     # read to the present end, close all days, print the digest
+  NIGHTJAR__KAFKA__BROKERS='[\"kafka:9092\"]' nightjar run -c nightjar.toml")]
+pub struct RunArgs {
+    /// Configuration file
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Read to the present end of all partitions, close everything, print the summary and end
+    #[arg(long)]
+    once: bool,
+    /// Threads that judge
+    #[arg(long, value_name = "N")]
+    threads: Option<std::num::NonZeroUsize>,
+}
+
+/// Runs until Ctrl-C or SIGTERM, or to the present end with `--once`.
+///
+/// # Errors
+/// When the configuration, the state folder, the address or Kafka cannot be used.
+pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let stop = crate::interrupt::flag();
+    let setup = Arc::new(Setup::load(args.config.as_deref())?);
+    let options = options_of(&setup, args)?;
+    let mut service = Service::open(&setup)?;
+    let started = Instant::now();
+    let finished = service.run(&setup, &options, &stop)?;
+    if args.once {
+        let text = summary(&setup, &service.alerts, &finished, started)?;
+        print!("{text}");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
+    let config = &setup.config;
+    Ok(Options {
+        threads: args
+            .threads
+            .map_or_else(super::default_threads, usize::from),
+        once: args.once,
+        kafka: kafka_options(config)?,
+    })
+}
+
+fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
+    let topics = match &config.kafka.topics {
+        config::Topics::List(topics) if topics.is_empty() => {
+            anyhow::bail!("no topics to read; set kafka.topics, for instance topics = [\"okta\"]")
+        }
+        config::Topics::List(topics) => Topics::List(topics.clone()),
+        config::Topics::Pattern(pattern) => {
+            Topics::Pattern(regex::Regex::new(pattern).context("kafka.topics is not a pattern")?)
+        }
+    };
+    Ok(KafkaOptions {
+        brokers: config.kafka.brokers.clone(),
+        topics,
+        options: config.kafka.options.clone(),
+        group: format!("nightjar-{}", config.tenant),
+    })
+}
+
+/// The stores of one state folder and the address of the alert service, both held.
+pub(super) struct Service {
+    pub alerts: AlertStore,
+    pub address: std::net::SocketAddr,
+    runtime: tokio::runtime::Runtime,
+    listener: Option<TcpListener>,
+    status: watch::Sender<Status>,
+    _lock: FolderLock,
+}
+
+impl Service {
+    /// Takes the state folder and the address.
+    pub fn open(setup: &Setup) -> anyhow::Result<Self> {
+        let config = &setup.config;
+        let lock = FolderLock::take(&config.state.dir)?;
+        let alerts = AlertStore::open(&config.state.dir, &config.tenant, config.zone)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .context("cannot start the alert service's threads")?;
+        let listener = runtime.block_on(crate::grpc::listen(config.grpc.listen))?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
+        info!("alerts on http://{address}");
+        let (status, _) = watch::channel(Status::default());
+        Ok(Service {
+            alerts,
+            address,
+            runtime,
+            listener: Some(listener),
+            status,
+            _lock: lock,
+        })
+    }
+
+    /// What the engine says about itself, once a second.
+    pub fn status(&self) -> watch::Receiver<Status> {
+        self.status.subscribe()
+    }
+
+    /// Runs the pipeline on this thread and serves its alerts meanwhile.
+    pub fn run(
+        &mut self,
+        setup: &Arc<Setup>,
+        options: &Options,
+        stop: &Arc<AtomicBool>,
+    ) -> anyhow::Result<Finished> {
+        let config = &setup.config;
+        let state = StateStore::open(&config.state.dir, &config.tenant, config.zone)?;
+        let watching = self.status.subscribe();
+        let (end, ended) = oneshot::channel::<()>();
+        let listener = self.listener.take().context("the service runs already")?;
+        let serving = self.runtime.spawn(crate::grpc::serve(
+            listener,
+            self.alerts.clone(),
+            watching,
+            crate::grpc::Options::default(),
+            async move {
+                let _ = ended.await;
+            },
+        ));
+        let finished = pipeline::run(setup, options, &self.alerts, state, &self.status, stop);
+        let _ = end.send(());
+        self.runtime
+            .block_on(serving)
+            .context("the alert service broke down")??;
+        Ok(finished?)
+    }
+}
+
+/// The summary of `--once`: what this run read, and the digest over all of alerts.db.
+fn summary(
+    setup: &Setup,
+    alerts: &AlertStore,
+    finished: &Finished,
+    started: Instant,
+) -> anyhow::Result<String> {
+    let all = alerts.reader()?.all()?;
+    let days = finished.days;
+    let summary = Summary::new(
+        &finished.counts,
+        &finished.tallies,
+        &all,
+        days,
+        started.elapsed(),
+    );
+    let mut text = summary.text(setup.config.detection.budget_per_day);
+    text.push_str(&format!("digest: {}\n", summary.digest()));
+    Ok(text)
+}

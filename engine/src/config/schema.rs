@@ -1,0 +1,277 @@
+//! The JSON Schema of the configuration file.
+//!
+//! Invariant: its keys are those that are read (a test compares them).
+
+use std::collections::BTreeMap;
+
+use nightjar_detectors::catalog::CATALOG;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+/// The schema as JSON.
+pub fn schema() -> Value {
+    let mut schema = schemars::schema_for!(Document).to_value();
+    forget_null(&mut schema);
+    schema
+}
+
+/// TOML knows no null: an optional key is absent or has a value.
+fn forget_null(schema: &mut Value) {
+    match schema {
+        Value::Array(items) => items.iter_mut().for_each(forget_null),
+        Value::Object(object) => {
+            if let Some(Value::Array(kinds)) = object.get_mut("type") {
+                kinds.retain(|kind| kind != "null");
+                if let [kind] = kinds.as_slice() {
+                    let kind = kind.clone();
+                    object.insert("type".to_owned(), kind);
+                }
+            }
+            if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+                choices.retain(|choice| choice["type"] != "null");
+                if choices.len() == 1
+                    && let Some(Value::Object(choice)) = choices.pop()
+                {
+                    object.remove("anyOf");
+                    object.extend(choice);
+                }
+            }
+            object.values_mut().for_each(forget_null);
+        }
+        _ => {}
+    }
+}
+
+/// The one section that has this key, if exactly one has it; `the top level` for top-level keys.
+pub fn owner_of(key: &str) -> Option<String> {
+    let schema = schema();
+    let top = schema["properties"].as_object()?;
+    if top.contains_key(key) {
+        return Some("the top level".to_owned());
+    }
+    let mut owners = top.iter().filter(|(_, property)| {
+        let name = property["$ref"]
+            .as_str()
+            .and_then(|path| path.rsplit('/').next());
+        name.is_some_and(|name| schema["$defs"][name]["properties"].get(key).is_some())
+    });
+    let (section, _) = owners.next()?;
+    owners.next().is_none().then(|| format!("[{section}]"))
+}
+
+// The fields are never read: these types exist for their shape and texts.
+#[allow(dead_code)]
+mod shapes {
+    use super::*;
+
+    /// Nightjar's configuration. Every key is optional. Durations and sizes are text such as "1h" and
+    /// "64MiB"; paths are relative to the file's folder. NIGHTJAR__SECTION__KEY in the environment
+    /// overrides any key.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Document {
+        /// Name of the company; part of every id. Default "default".
+        tenant: Option<String>,
+        /// Time zone whose midnights bound the days. Default "UTC".
+        zone: Option<String>,
+        /// Files of formats of your own.
+        formats: Option<Vec<String>>,
+        kafka: Option<Kafka>,
+        /// By topic, or by the folder that a file lies in.
+        sources: Option<BTreeMap<String, Source>>,
+        state: Option<State>,
+        grpc: Option<Grpc>,
+        directory: Option<Directory>,
+        geo: Option<Geo>,
+        admission: Option<Admission>,
+        detection: Option<Detection>,
+        #[schemars(schema_with = "detectors")]
+        detectors: Option<Value>,
+        /// Networks of known class; the longest prefix wins.
+        networks: Option<Vec<Network>>,
+        /// AI tools of your own, or what you decided about known ones.
+        tools: Option<Vec<Tool>>,
+    }
+
+    /// Where events come from.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Kafka {
+        /// Default ["127.0.0.1:9092"].
+        brokers: Option<Vec<String>>,
+        /// Topic names, or one regular expression that begins with ^.
+        topics: Option<Texts>,
+        /// Any librdkafka setting. Secrets as { env = "NAME" } or { file = "PATH" }.
+        options: Option<BTreeMap<String, OptionValue>>,
+    }
+
+    /// Text, or a list of texts.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    pub enum Texts {
+        /// One.
+        One(String),
+        /// Several.
+        Many(Vec<String>),
+    }
+
+    /// A setting, or where it is kept.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    pub enum OptionValue {
+        /// The value itself.
+        Text(String),
+        /// A number.
+        Number(f64),
+        /// A flag.
+        Flag(bool),
+        /// In an environment variable.
+        Environment {
+            /// Its name.
+            env: String,
+        },
+        /// In a file.
+        File {
+            /// Its path.
+            file: String,
+        },
+    }
+
+    /// One topic or folder.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Source {
+        /// Format of its records; "auto", the default, recognises each record.
+        format: Option<String>,
+        /// How late its events may come, as in "24h", or by class: { default = "24h", copilot = "72h" }.
+        allowed_lateness: Option<Lateness>,
+    }
+
+    /// For the format's main class, or by class.
+    #[derive(JsonSchema)]
+    #[schemars(untagged)]
+    pub enum Lateness {
+        /// The main class.
+        Default(String),
+        /// By class; `default` is the main one.
+        ByClass(BTreeMap<String, String>),
+    }
+
+    /// What is kept.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct State {
+        /// Folder of the state. Default "nightjar-state".
+        dir: Option<String>,
+        /// Time between checkpoints. Default "10s", "60s" while catching up.
+        checkpoint_every: Option<String>,
+    }
+
+    /// The alert service.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Grpc {
+        /// Loopback address and port. Default "127.0.0.1:7461".
+        listen: Option<String>,
+    }
+
+    /// The people.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Directory {
+        /// CSV file with a column `user`.
+        file: Option<String>,
+    }
+
+    /// Geo databases in MaxMind's format.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Geo {
+        /// City database.
+        city: Option<String>,
+        /// Database of autonomous systems.
+        asn: Option<String>,
+    }
+
+    /// Which events come in time.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Admission {
+        /// Silence after which a partition holds up nobody, or "never". Default "5m".
+        idle_after: Option<String>,
+        /// How far ahead of its arrival an event may be. Default "5m".
+        future_limit: Option<String>,
+    }
+
+    /// What all detectors share.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Detection {
+        /// Incidents a day that you will read. Default 5.
+        budget_per_day: Option<f64>,
+        /// Show names of files and documents instead of keyed hashes. Default false.
+        show_objects: Option<bool>,
+    }
+
+    /// A network.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Network {
+        /// As in "203.0.113.0/24".
+        cidr: String,
+        /// For you.
+        name: Option<String>,
+        /// corporate (the default), residential, mobile, hosting, vpn or unknown.
+        class: Option<String>,
+    }
+
+    /// An AI tool.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Tool {
+        /// As it shall be called in alerts.
+        name: String,
+        /// Its domains; subdomains count too.
+        domains: Option<Vec<String>>,
+        /// sanctioned, tolerated, unsanctioned or unknown (the default).
+        status: Option<String>,
+        /// First day of that status, as in "2026-03-01".
+        since: Option<String>,
+    }
+}
+
+use shapes::Document;
+
+/// One table per detector, with the catalog's parameters.
+fn detectors(_: &mut SchemaGenerator) -> Schema {
+    let mut tables = Map::new();
+    for entry in CATALOG {
+        let mut keys = Map::new();
+        let enabled = json!({"type": "boolean", "description": "Whether it runs. Default true."});
+        keys.insert("enabled".to_owned(), enabled);
+        for param in entry.params {
+            let kinds = if param.unit == "bytes" {
+                json!(["number", "string"])
+            } else {
+                json!("number")
+            };
+            let help = format!(
+                "{} ({}). Default {}.",
+                param.help, param.unit, param.default
+            );
+            keys.insert(
+                param.name.to_owned(),
+                json!({"type": kinds, "description": help}),
+            );
+        }
+        let table = json!({
+            "type": "object", "description": entry.page.flags,
+            "properties": keys, "additionalProperties": false
+        });
+        tables.insert(entry.name.to_owned(), table);
+    }
+    json_schema!({
+        "type": "object", "description": "By detector name: `enabled`, and its parameters.",
+        "properties": tables, "additionalProperties": false
+    })
+}

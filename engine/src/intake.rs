@@ -1,0 +1,235 @@
+//! From the bytes of records to batches of admitted rows: decode, admit, enrich, build.
+//!
+//! Invariant: every record ends as rows, as no activity, or as an entry of the quarantine; nothing of
+//! a record's content is kept of the latter.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use nightjar_detectors::event::{Draft, EventsBuilder};
+
+use crate::clock::{Verdict, admit};
+use crate::decode::{Decoder, FormatError, Formats, Reject, Sink};
+use crate::enrich::{EnrichCache, Enricher};
+use crate::setup::Setup;
+use crate::store::quarantine::QuarantineEntry;
+
+/// What became of the records of one source.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Records read.
+    pub records: u64,
+    /// Rows they gave.
+    pub rows: u64,
+    /// Records that are understood and are no activity.
+    pub ignored: u64,
+    /// Records, or elements of an envelope, set aside.
+    pub quarantined: u64,
+}
+
+impl Counts {
+    /// Adds another part of the same source.
+    pub fn add(&mut self, other: Counts) {
+        self.records += other.records;
+        self.rows += other.rows;
+        self.ignored += other.ignored;
+        self.quarantined += other.quarantined;
+    }
+}
+
+/// Counts by source.
+pub type SourceCounts = BTreeMap<String, Counts>;
+
+/// Entries kept in memory between two calls of [`Intake::take_rejected`]; more are only counted.
+const REJECTED_MAX: usize = 100_000;
+
+/// Reads the records of one source.
+pub struct Intake {
+    decoder: Decoder,
+    rows: Rows,
+}
+
+struct Rows {
+    builder: EventsBuilder,
+    enricher: Arc<Enricher>,
+    cache: EnrichCache,
+    source: String,
+    origin: String,
+    /// Allowed lateness by class.
+    lateness_ms: Vec<i64>,
+    future_limit_ms: i64,
+    /// Of the record at hand; `None` for files, where all is on time.
+    arrival_ms: Option<i64>,
+    offset: u64,
+    record_bytes: u64,
+    element: u32,
+    /// Latest event time of an admitted row of the record at hand.
+    latest_ms: Option<i64>,
+    counts: Counts,
+    rejected: Vec<QuarantineEntry>,
+}
+
+impl Intake {
+    /// An intake for one source, by what is configured for it.
+    ///
+    /// # Errors
+    /// When its format is not known.
+    pub fn new(setup: &Setup, source: &str) -> Result<Self, FormatError> {
+        let format = setup.format_of(source);
+        Ok(Intake {
+            decoder: Decoder::new(setup.formats.clone(), format, setup.decode_options())?,
+            rows: Rows {
+                builder: EventsBuilder::new(&class_names(&setup.formats)),
+                enricher: setup.enricher.clone(),
+                cache: EnrichCache::default(),
+                source: source.to_owned(),
+                origin: String::new(),
+                lateness_ms: setup.lateness.for_source(source).to_vec(),
+                future_limit_ms: setup.config.admission.future_limit_ms,
+                arrival_ms: None,
+                offset: 0,
+                record_bytes: 0,
+                element: 0,
+                latest_ms: None,
+                counts: Counts::default(),
+                rejected: Vec::new(),
+            },
+        })
+    }
+
+    /// However late, a row is on time: for what a topic held before the first start.
+    pub fn without_lateness(mut self) -> Self {
+        self.rows
+            .lateness_ms
+            .iter_mut()
+            .for_each(|lateness_ms| *lateness_ms = i64::MAX);
+        self
+    }
+
+    /// The following records come from this file or partition.
+    pub fn begin(&mut self, origin: &str) {
+        if self.rows.origin != origin {
+            self.rows.origin = origin.to_owned();
+        }
+        self.rows.builder.begin(&self.rows.source, origin);
+    }
+
+    /// Takes one record. `arrival_ms`: `None` where there is none, and all is on time.
+    pub fn record(&mut self, bytes: &[u8], offset: u64, arrival_ms: Option<i64>) {
+        let rows = &mut self.rows;
+        rows.counts.records += 1;
+        rows.arrival_ms = arrival_ms;
+        rows.offset = offset;
+        rows.record_bytes = bytes.len() as u64;
+        rows.element = 0;
+        rows.latest_ms = None;
+        self.decoder.decode(bytes, offset, rows);
+    }
+
+    /// Takes whole lines, each a record; empty ones are passed over. `first_record` numbers the first.
+    pub fn lines(&mut self, bytes: &[u8], first_record: u64) {
+        let mut start = 0;
+        let ends = memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
+        for (number, end) in (first_record..).zip(ends) {
+            let line = bytes.get(start..end).unwrap_or_default();
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if !line.iter().all(u8::is_ascii_whitespace) {
+                self.record(line, number, None);
+            }
+            start = end + 1;
+        }
+    }
+
+    /// Sets a record aside that was not even looked at.
+    pub fn set_aside(&mut self, offset: u64, record_bytes: u64, reason: &str) {
+        let rows = &mut self.rows;
+        rows.counts.records += 1;
+        (rows.offset, rows.record_bytes, rows.element) = (offset, record_bytes, 0);
+        rows.quarantine(reason.to_owned());
+    }
+
+    /// Latest event time among the rows of the last record.
+    pub fn latest_ms(&self) -> Option<i64> {
+        self.rows.latest_ms
+    }
+
+    /// Rows waiting to be taken.
+    pub fn waiting(&self) -> usize {
+        self.rows.builder.len()
+    }
+
+    /// The rows since the last call.
+    pub fn take_batch(&mut self) -> RecordBatch {
+        self.rows.builder.finish()
+    }
+
+    /// What was set aside since the last call.
+    pub fn take_rejected(&mut self) -> Vec<QuarantineEntry> {
+        std::mem::take(&mut self.rows.rejected)
+    }
+
+    /// The counts since the last call.
+    pub fn take_counts(&mut self) -> Counts {
+        std::mem::take(&mut self.rows.counts)
+    }
+}
+
+fn class_names(formats: &Formats) -> Vec<&str> {
+    formats
+        .classes()
+        .iter()
+        .map(|class| class.name.as_str())
+        .collect()
+}
+
+impl Rows {
+    fn quarantine(&mut self, reason: String) {
+        self.counts.quarantined += 1;
+        if self.rejected.len() < REJECTED_MAX {
+            self.rejected.push(QuarantineEntry {
+                source: self.source.clone(),
+                origin: self.origin.clone(),
+                offset: self.offset,
+                element: self.element,
+                reason,
+                bytes: self.record_bytes,
+            });
+        }
+        self.element += 1;
+    }
+}
+
+impl Sink for Rows {
+    fn row(&mut self, row: &Draft<'_>) {
+        let mut late = false;
+        if let Some(arrival_ms) = self.arrival_ms {
+            let lateness_ms = self.lateness_ms[usize::from(row.class)];
+            match admit(row.time, arrival_ms, lateness_ms, self.future_limit_ms) {
+                Verdict::OnTime => {}
+                Verdict::Late => late = true,
+                Verdict::TooEarly => return self.quarantine(TOO_EARLY.to_owned()),
+            }
+        }
+        self.counts.rows += 1;
+        if !late {
+            self.latest_ms = self.latest_ms.max(Some(row.time));
+        }
+        let mut row = Draft {
+            late,
+            ..row.clone()
+        };
+        self.enricher.enrich(&mut row, &mut self.cache);
+        self.builder.push(&row);
+    }
+
+    fn reject(&mut self, reason: Reject) {
+        self.quarantine(reason.to_string());
+    }
+
+    fn ignored(&mut self) {
+        self.counts.ignored += 1;
+    }
+}
+
+const TOO_EARLY: &str = "event time is further ahead of its arrival than future_limit allows";

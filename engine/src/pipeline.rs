@@ -1,0 +1,142 @@
+//! The service: Kafka to alerts, for ever or to the present end.
+//!
+//! ```text
+//! reader ── chunks ──▶ driver ── alerts ──▶ alerts.db ──▶ subscribers
+//!   ▲ gate (ready day)   │ └─── snapshots ─▶ writer ─▶ state.db
+//!   └────────────────────┘
+//! ```
+//!
+//! Invariant: what is judged, published and stored moves in the order of the chunks, and a chunk's rows are
+//! taken before the clocks that came with it. Alerts are stored before the state that no longer needs
+//! their input.
+
+mod chunk;
+mod driver;
+mod history;
+mod meta;
+mod reader;
+mod status;
+mod writer;
+
+pub use driver::Finished;
+pub use meta::Meta;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+
+use nightjar_detectors::core::{Core, RestoreError};
+use nightjar_detectors::time::Day;
+use tokio::sync::watch;
+
+use crate::days::SpillError;
+use crate::decode::FormatError;
+use crate::grpc::Status;
+use crate::setup::Setup;
+use crate::source::kafka::{KafkaOptions, SourceError};
+use crate::store::StoreError;
+use crate::store::alerts::AlertStore;
+use crate::store::state::StateStore;
+
+/// Chunks on their way from the reader to the driver: a bound, so that a slow driver slows the reader.
+const CHUNKS_MAX: usize = 8;
+
+/// What ends the service.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// Kafka cannot be used.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// A store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored state cannot be read.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// The stored positions cannot be read.
+    #[error(
+        "the state folder's positions cannot be read; restore a backup or start with an empty state folder"
+    )]
+    Meta(#[source] postcard::Error),
+    /// Rows could not be spilled or stored.
+    #[error(transparent)]
+    Spill(#[from] SpillError),
+    /// A source's format is not known.
+    #[error(transparent)]
+    Format(#[from] FormatError),
+}
+
+/// How to run.
+pub struct Options {
+    /// Threads that judge.
+    pub threads: usize,
+    /// Read to the present end of all partitions, close everything, and end.
+    pub once: bool,
+    /// What to read.
+    pub kafka: KafkaOptions,
+}
+
+/// The latest day that may be judged; told by the driver, heeded by the reader.
+#[derive(Debug)]
+pub(crate) struct Gate(AtomicI32);
+
+impl Gate {
+    fn new(day: Option<Day>) -> Self {
+        Gate(AtomicI32::new(day.unwrap_or(Day::MIN)))
+    }
+
+    fn set(&self, day: Option<Day>) {
+        self.0.store(day.unwrap_or(Day::MIN), Ordering::Release);
+    }
+
+    fn ready_day(&self) -> Day {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// The latest day whose rows may be judged.
+fn ready_day(core: &Core) -> Option<Day> {
+    let of = core.detectors().iter().zip(core.sealed());
+    of.map(|(active, sealed)| sealed.map(|sealed| sealed + active.lag))
+        .min()
+        .flatten()
+}
+
+/// Runs on the calling thread until `stop` is set, or to the end with [`Options::once`].
+///
+/// # Errors
+/// When Kafka, a store or the stored state cannot be used, and retrying cannot help.
+pub fn run(
+    setup: &Arc<Setup>,
+    options: &Options,
+    alerts: &AlertStore,
+    mut state: StateStore,
+    status: &watch::Sender<Status>,
+    stop: &Arc<AtomicBool>,
+) -> Result<Finished, RunError> {
+    let mut core = Core::new(setup.world.clone(), options.threads);
+    let mut meta = match state.load()? {
+        Some(stored) => {
+            core.restore(stored.rows)?;
+            Meta::decode(&stored.meta).map_err(RunError::Meta)?
+        }
+        None => history::begin(options, &mut state, stop)?,
+    };
+    let writer = writer::Writer::start(state);
+    if meta.history.is_some() {
+        history::run(setup, options, &mut core, &mut meta, alerts, &writer, stop)?;
+    }
+    let gate = Arc::new(Gate::new(ready_day(&core)));
+    let (send, receive) = crossbeam_channel::bounded(CHUNKS_MAX);
+    let reader = reader::Reader::new(setup, options, &meta, gate.clone(), writer.done(), stop)?;
+    let reading = std::thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || reader.run(&send))
+        .expect("a thread can be started");
+    let driver = driver::Driver::new(setup, core, meta, alerts, writer, gate, status)?;
+    let finished = driver.run(&receive);
+    drop(receive);
+    let read = reading.join().expect("the reader does not panic");
+    let finished = finished?;
+    read?;
+    Ok(finished)
+}

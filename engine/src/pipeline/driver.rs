@@ -1,0 +1,361 @@
+//! Judges what the reader sends, publishes, closes days, checkpoints.
+//!
+//! Invariant: rows are judged only when their day is ready, and held back until then; alerts are
+//! stored before the state that no longer needs their input; after a restart no open verdict is
+//! published before the replay has passed what alerts.db knows.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError};
+use nightjar_detectors::alert::Alert;
+use nightjar_detectors::core::{Core, SealedDay};
+use nightjar_detectors::shard::Tally;
+use nightjar_detectors::time::Day;
+use tokio::sync::watch;
+use tracing::info;
+
+use super::chunk::Chunk;
+use super::meta::{Meta, Position};
+use super::writer::{Checkpoint, Writer};
+use super::{Gate, RunError, ready_day};
+use crate::clock::Partition;
+use crate::days::{DayStore, SpillError, by_day};
+use crate::grpc::Status;
+use crate::intake::SourceCounts;
+use crate::setup::Setup;
+use crate::store::alerts::AlertStore;
+
+/// Between two publications of open verdicts while there is more to read.
+const PUBLISH_EVERY: Duration = Duration::from_millis(25);
+const PUBLISH_EVERY_CATCHING_UP: Duration = Duration::from_millis(500);
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
+const CHECKPOINT_EVERY_CATCHING_UP: Duration = Duration::from_secs(60);
+const STATUS_EVERY: Duration = Duration::from_secs(1);
+/// Clock steps in which days are closed: fine enough that every held-back day is judged between the
+/// closing of what it needs and its own.
+const STEP_MS: i64 = 6 * 3_600_000;
+
+/// What a run did since it was started.
+#[derive(Debug, Default)]
+pub struct Finished {
+    /// What became of the records, by source.
+    pub counts: SourceCounts,
+    /// What became of the rows, by source.
+    pub tallies: BTreeMap<Arc<str>, Tally>,
+    /// Days that were judged.
+    pub days: usize,
+}
+
+pub(super) struct Driver<'a> {
+    setup: &'a Setup,
+    core: Core,
+    meta: Meta,
+    held: DayStore,
+    alerts: &'a AlertStore,
+    writer: Writer,
+    gate: Arc<Gate>,
+    status: super::status::Board<'a>,
+    partitions: Vec<Partition>,
+    clock_ms: Option<i64>,
+    /// What alerts.db reflects, while the replay has not passed it.
+    replay_until: BTreeMap<Partition, i64>,
+    /// Hash of the content of open alerts as last published.
+    published: BTreeMap<(&'static str, Day), HashMap<String, u64>>,
+    finished: Finished,
+    judged_days: BTreeSet<Day>,
+    is_dirty: bool,
+    has_open_changes: bool,
+    is_catching_up: bool,
+    checkpoint_soon: bool,
+    last_publication: Instant,
+    last_checkpoint: Instant,
+}
+
+impl<'a> Driver<'a> {
+    pub fn new(
+        setup: &'a Setup,
+        core: Core,
+        mut meta: Meta,
+        alerts: &'a AlertStore,
+        writer: Writer,
+        gate: Arc<Gate>,
+        status: &'a watch::Sender<Status>,
+    ) -> Result<Self, RunError> {
+        // Never spilled: a checkpoint holds these rows, and pausing keeps them few.
+        let mut held = DayStore::new(usize::MAX, setup.config.state.dir.join("held"));
+        for batch in meta.take_held().map_err(SpillError::Arrow)? {
+            held.push(&setup.world.calendar, batch)?;
+        }
+        let replay_until = match alerts.positions()? {
+            Some(bytes) => postcard::from_bytes(&bytes).map_err(RunError::Meta)?,
+            None => BTreeMap::new(),
+        };
+        let now = Instant::now();
+        Ok(Driver {
+            status: super::status::Board::new(setup, status),
+            setup,
+            core,
+            meta,
+            held,
+            alerts,
+            writer,
+            gate,
+            partitions: Vec::new(),
+            clock_ms: None,
+            replay_until,
+            published: BTreeMap::new(),
+            finished: Finished::default(),
+            judged_days: BTreeSet::new(),
+            is_dirty: false,
+            has_open_changes: true,
+            is_catching_up: false,
+            checkpoint_soon: false,
+            last_publication: now,
+            last_checkpoint: now,
+        })
+    }
+
+    /// Works until the reader has ended and everything of it is judged and stored.
+    pub fn run(mut self, chunks: &Receiver<Chunk>) -> Result<Finished, RunError> {
+        self.gate.set(ready_day(&self.core));
+        loop {
+            let is_last = match chunks.recv_timeout(PUBLISH_EVERY) {
+                Ok(chunk) => self.take(chunk)?,
+                Err(RecvTimeoutError::Timeout) => false,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if is_last {
+                self.close_everything()?;
+            }
+            // A writer that gave up says why when it is finished with.
+            if is_last || self.writer.has_failed() {
+                break;
+            }
+            self.publish_when_due(chunks.is_empty())?;
+            self.checkpoint_when_due()?;
+            self.status
+                .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
+        }
+        self.publish_open()?;
+        self.checkpoint()?;
+        let Driver {
+            writer,
+            mut finished,
+            core,
+            judged_days,
+            ..
+        } = self;
+        writer.finish()?;
+        finished.tallies = core.tallies().clone();
+        finished.days = judged_days.len();
+        info!("stopped at a checkpoint");
+        Ok(finished)
+    }
+
+    /// Takes one chunk: rows first, then the clocks that came with them. Tells whether it is the last.
+    fn take(&mut self, chunk: Chunk) -> Result<bool, RunError> {
+        self.is_dirty |= !chunk.moved.is_empty();
+        self.is_catching_up = chunk.is_catching_up;
+        if !chunk.rejected.is_empty() {
+            self.alerts.set_aside(&chunk.rejected)?;
+        }
+        self.partitions.extend(chunk.added.iter().cloned());
+        let calendar = &self.setup.world.calendar;
+        let ready = self.gate.ready_day();
+        let mut now = Vec::new();
+        for batch in &chunk.batches {
+            for (day, part) in by_day(calendar, batch).map_err(SpillError::Arrow)? {
+                self.judged_days.insert(day);
+                if day <= ready {
+                    now.push(part);
+                } else {
+                    self.held.push(calendar, part)?;
+                }
+            }
+        }
+        self.observe(&now);
+        for moved in &chunk.moved {
+            let position = Position {
+                next_offset: moved.next_offset,
+                clock_ms: moved.clock_ms,
+            };
+            self.meta
+                .positions
+                .insert(self.partitions[moved.partition].clone(), position);
+        }
+        self.status.note(&chunk, &self.partitions, &self.meta);
+        for (source, counts) in chunk.counts {
+            self.finished.counts.entry(source).or_default().add(counts);
+        }
+        if let Some(clock_ms) = chunk.sealing_clock_ms {
+            self.advance(clock_ms)?;
+        }
+        self.forget_passed_positions();
+        Ok(chunk.is_last)
+    }
+
+    fn observe(&mut self, batches: &[arrow::array::RecordBatch]) {
+        if !batches.is_empty() {
+            self.core
+                .observe(batches)
+                .expect("the intake makes canonical batches");
+            self.has_open_changes = true;
+        }
+    }
+
+    /// Moves the sealing clock on, in steps, so that held-back days are judged before they are closed.
+    fn advance(&mut self, clock_ms: i64) -> Result<(), RunError> {
+        let mut at = self.clock_ms.unwrap_or(clock_ms).min(clock_ms);
+        if let Some(first) = self.held.days().first() {
+            at = at.min(self.setup.world.calendar.start(*first));
+        }
+        loop {
+            at = at.saturating_add(STEP_MS).min(clock_ms);
+            let sealed = self.core.advance(at);
+            self.take_sealed(sealed)?;
+            self.release()?;
+            if clock_ms <= at {
+                break;
+            }
+        }
+        self.clock_ms = Some(clock_ms);
+        Ok(())
+    }
+
+    /// Judges the held-back days that are ready.
+    fn release(&mut self) -> Result<(), RunError> {
+        let ready = ready_day(&self.core);
+        self.gate.set(ready);
+        for day in self
+            .held
+            .days()
+            .into_iter()
+            .filter(|day| Some(*day) <= ready)
+        {
+            let batches = self.held.take(day)?;
+            self.observe(&batches);
+        }
+        Ok(())
+    }
+
+    /// The end of `--once`: everything is judged and closed.
+    fn close_everything(&mut self) -> Result<(), RunError> {
+        for day in self.held.days() {
+            let sealed = self.core.require(day);
+            self.take_sealed(sealed)?;
+            let batches = self.held.take(day)?;
+            self.observe(&batches);
+        }
+        let sealed = self.core.seal_all();
+        self.take_sealed(sealed)
+    }
+
+    /// Final alerts overwrite whatever was published of the day.
+    fn take_sealed(&mut self, sealed: Vec<SealedDay>) -> Result<(), RunError> {
+        for day in sealed {
+            self.published.remove(&(day.detector, day.day));
+            self.is_dirty = true;
+            // An idle clock that closed a day must not be forgotten by a crash.
+            self.checkpoint_soon = true;
+            self.publish(&day.alerts)?;
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, alerts: &[Alert]) -> Result<(), RunError> {
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        let is_replay = !self.replay_until.is_empty();
+        let offsets = self.meta.offsets();
+        let positions = postcard::to_allocvec(&offsets).expect("offsets are plain data");
+        let positions = Some(positions.as_slice()).filter(|_| !is_replay);
+        self.alerts.publish(alerts, positions)?;
+        Ok(())
+    }
+
+    fn publish_when_due(&mut self, is_idle: bool) -> Result<(), RunError> {
+        let every = if self.is_catching_up {
+            PUBLISH_EVERY_CATCHING_UP
+        } else {
+            PUBLISH_EVERY
+        };
+        if (is_idle && !self.is_catching_up) || every <= self.last_publication.elapsed() {
+            self.publish_open()?;
+        }
+        Ok(())
+    }
+
+    /// Publishes open verdicts that changed.
+    fn publish_open(&mut self) -> Result<(), RunError> {
+        if !self.has_open_changes || !self.replay_until.is_empty() {
+            return Ok(());
+        }
+        self.has_open_changes = false;
+        self.last_publication = Instant::now();
+        let mut changed = Vec::new();
+        for (detector, day, alerts) in self.core.changes() {
+            let known = self.published.entry((detector, day)).or_default();
+            for alert in alerts {
+                let content = xxhash_rust::xxh3::xxh3_64(alert.canonical_json().as_bytes());
+                if known.insert(alert.id.clone(), content) != Some(content) {
+                    changed.push(alert);
+                }
+            }
+        }
+        self.publish(&changed)
+    }
+
+    /// Once the replay is behind what alerts.db knows, open verdicts are published again.
+    fn forget_passed_positions(&mut self) {
+        if self.replay_until.is_empty() || self.partitions.is_empty() {
+            return;
+        }
+        let positions = &self.meta.positions;
+        let has_passed = |(partition, until): (&Partition, &i64)| {
+            positions
+                .get(partition)
+                .is_none_or(|at| *until <= at.next_offset)
+        };
+        if self.replay_until.iter().all(has_passed) {
+            self.replay_until.clear();
+            self.has_open_changes = true;
+        }
+    }
+
+    fn checkpoint_when_due(&mut self) -> Result<(), RunError> {
+        let default = if self.is_catching_up {
+            CHECKPOINT_EVERY_CATCHING_UP
+        } else {
+            CHECKPOINT_EVERY
+        };
+        let every = self.setup.config.state.checkpoint_every.unwrap_or(default);
+        let is_due = self.checkpoint_soon || every <= self.last_checkpoint.elapsed();
+        if is_due && self.is_dirty && self.writer.is_free() {
+            self.publish_open()?;
+            self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Encodes what changed; the writer stores it.
+    fn checkpoint(&mut self) -> Result<(), RunError> {
+        self.meta
+            .set_held(self.held.batches())
+            .map_err(SpillError::Arrow)?;
+        let rows = self.core.snapshot().rows;
+        let meta = self.meta.encode();
+        self.writer.write(Checkpoint {
+            rows,
+            meta,
+            offsets: self.meta.offsets(),
+        });
+        self.meta.held.clear();
+        self.is_dirty = false;
+        self.checkpoint_soon = false;
+        self.last_checkpoint = Instant::now();
+        Ok(())
+    }
+}

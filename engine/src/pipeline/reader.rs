@@ -1,0 +1,343 @@
+//! The thread that reads Kafka: arrival, decoding, admission, clocks.
+//!
+//! Invariant: it alone moves arrivals and clocks, and a chunk carries them as they stood behind its
+//! last row; a partition whose rows cannot be judged yet is paused, except the one all wait for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, Sender};
+use nightjar_detectors::time::Day;
+use tracing::{info, warn};
+
+use super::chunk::{Chunk, Moved};
+use super::meta::{Meta, Position};
+use super::{Gate, Options, RunError};
+use crate::clock::{Arrival, Clocks, Partition};
+use crate::intake::Intake;
+use crate::setup::Setup;
+use crate::source::kafka::{KafkaSource, Missing, Polled};
+
+const MESSAGES_MAX: usize = 1000;
+const POLL_TIMEOUT: Duration = Duration::from_millis(20);
+const DISCOVER_EVERY: Duration = Duration::from_secs(10);
+const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
+const MEASURE_EVERY: Duration = Duration::from_secs(1);
+/// Rows of one partition that may wait for their day before it is paused.
+const HELD_ROWS_MAX: u64 = 10_000;
+
+/// One partition as it is read.
+struct Track {
+    partition: Partition,
+    origin: String,
+    next_offset: i64,
+    arrival: Arrival,
+    /// Rows that wait for their day.
+    held: BTreeMap<Day, u64>,
+    is_paused: bool,
+    has_moved: bool,
+    /// Where `--once` ends.
+    goal: Option<i64>,
+    has_passed: bool,
+}
+
+impl Track {
+    fn is_beyond_goal(&self, offset: i64) -> bool {
+        self.goal.is_some_and(|goal| goal <= offset)
+    }
+
+    fn waiting_after(&self, ready: Day) -> u64 {
+        self.held
+            .range(ready.saturating_add(1)..)
+            .map(|(_, rows)| rows)
+            .sum()
+    }
+}
+
+/// Reads all partitions of the configured topics.
+pub(super) struct Reader {
+    setup: Arc<Setup>,
+    source: KafkaSource,
+    stored: BTreeMap<Partition, Position>,
+    tracks: Vec<Track>,
+    intakes: BTreeMap<String, Intake>,
+    clocks: Clocks,
+    told_clock_ms: Option<i64>,
+    gate: Arc<Gate>,
+    done: Receiver<BTreeMap<Partition, i64>>,
+    stop: Arc<AtomicBool>,
+    once: bool,
+    last_discovery: Option<Instant>,
+    /// Every partition that was found is being read.
+    is_complete: bool,
+    last_measure: Instant,
+    missing: Vec<Missing>,
+}
+
+impl Reader {
+    /// A reader that goes on behind the stored positions.
+    pub fn new(
+        setup: &Arc<Setup>,
+        options: &Options,
+        meta: &Meta,
+        gate: Arc<Gate>,
+        done: Receiver<BTreeMap<Partition, i64>>,
+        stop: &Arc<AtomicBool>,
+    ) -> Result<Self, RunError> {
+        Ok(Reader {
+            source: KafkaSource::connect(&options.kafka)?,
+            stored: meta.positions.clone(),
+            tracks: Vec::new(),
+            intakes: BTreeMap::new(),
+            clocks: Clocks::new(setup.config.admission.idle_after_ms),
+            told_clock_ms: None,
+            setup: setup.clone(),
+            gate,
+            done,
+            stop: stop.clone(),
+            once: options.once,
+            last_discovery: None,
+            is_complete: false,
+            last_measure: Instant::now(),
+            missing: Vec::new(),
+        })
+    }
+
+    /// Reads until told to stop, until everything was read with `--once`, or until nobody listens.
+    pub fn run(mut self, out: &Sender<Chunk>) -> Result<(), RunError> {
+        while !self.stop.load(Ordering::Relaxed) {
+            let mut chunk = Chunk::default();
+            self.discover(&mut chunk)?;
+            self.pause_and_resume();
+            let polled = self.poll()?;
+            chunk.is_catching_up = MESSAGES_MAX <= polled;
+            self.close(&mut chunk)?;
+            let is_last = chunk.is_last;
+            if !chunk.is_empty() && out.send(chunk).is_err() {
+                break;
+            }
+            if is_last {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for partitions not read yet.
+    fn discover(&mut self, chunk: &mut Chunk) -> Result<(), RunError> {
+        let is_due = self
+            .last_discovery
+            .is_none_or(|last| DISCOVER_EVERY <= last.elapsed());
+        if !is_due || (self.once && self.is_complete) {
+            return Ok(());
+        }
+        let found = match self.source.discover(BROKER_TIMEOUT) {
+            Ok(found) => found,
+            Err(error) if error.may_pass() => {
+                if self.last_discovery.is_none() {
+                    warn!("{}; retrying", crate::cmd::chain(&error));
+                }
+                self.ask_again_soon();
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        if found.missing != self.missing {
+            for missing in &found.missing {
+                warn!("topic {} {}", missing.topic, missing.reason);
+            }
+            self.missing = found.missing;
+        }
+        let is_first = self.told_clock_ms.is_none();
+        self.last_discovery = Some(Instant::now());
+        self.is_complete = true;
+        for partition in found.partitions {
+            if self.tracks.iter().all(|track| track.partition != partition) {
+                self.take_in(partition, is_first, chunk)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn ask_again_soon(&mut self) {
+        self.is_complete = false;
+        self.last_discovery = Instant::now().checked_sub(DISCOVER_EVERY * 9 / 10);
+    }
+
+    fn take_in(
+        &mut self,
+        partition: Partition,
+        is_first: bool,
+        chunk: &mut Chunk,
+    ) -> Result<(), RunError> {
+        let (low, high) = match self.source.watermarks(&partition, BROKER_TIMEOUT) {
+            Ok(marks) => marks,
+            Err(error) if error.may_pass() => {
+                self.ask_again_soon();
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let stored = self.stored.get(&partition).copied();
+        // A partition that appears later starts at the present clock, so that it reopens no day.
+        let late_clock = if is_first { None } else { self.told_clock_ms };
+        let clock_ms = stored.and_then(|at| at.clock_ms).or(late_clock);
+        let next_offset = stored.map_or(low, |at| at.next_offset);
+        if !self.intakes.contains_key(&partition.topic) {
+            let intake = Intake::new(&self.setup, &partition.topic)?;
+            self.intakes.insert(partition.topic.clone(), intake);
+        }
+        self.clocks.add(partition.clone(), clock_ms);
+        self.source.assign(&[(partition.clone(), next_offset)])?;
+        info!(partition = %partition, next_offset, end = high, "reading");
+        chunk.added.push(partition.clone());
+        self.tracks.push(Track {
+            origin: partition.to_string(),
+            partition,
+            next_offset,
+            arrival: Arrival::after(clock_ms),
+            held: BTreeMap::new(),
+            is_paused: false,
+            has_moved: true,
+            goal: self.once.then_some(high),
+            has_passed: false,
+        });
+        Ok(())
+    }
+
+    /// Pauses who is ahead of what may be judged, but never the partition that all others wait for.
+    fn pause_and_resume(&mut self) {
+        let ready = self.gate.ready_day();
+        let least = self.clocks.sealing_clock();
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            if ready != Day::MAX {
+                track.held = track.held.split_off(&ready.saturating_add(1));
+            }
+            let is_awaited = self.clocks.of(&track.partition) <= least;
+            let is_ahead = HELD_ROWS_MAX < track.waiting_after(ready) && !is_awaited;
+            let should_pause = is_ahead || track.has_passed;
+            if should_pause != track.is_paused {
+                if should_pause {
+                    self.source.pause(index);
+                } else {
+                    self.source.resume(index);
+                }
+                track.is_paused = should_pause;
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Result<usize, RunError> {
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        let ready = self.gate.ready_day();
+        let Reader {
+            source,
+            tracks,
+            intakes,
+            clocks,
+            setup,
+            ..
+        } = self;
+        let future_limit_ms = setup.config.admission.future_limit_ms;
+        let polled = source.poll(MESSAGES_MAX, POLL_TIMEOUT, &mut |polled| match polled {
+            Polled::Record { partition, offset, timestamp_ms, payload } => {
+                let track = &mut tracks[partition];
+                if track.is_beyond_goal(offset) {
+                    return;
+                }
+                track.next_offset = offset + 1;
+                track.has_moved = true;
+                let arrival = track.arrival.next(timestamp_ms, now_ms, future_limit_ms);
+                clocks.read(&track.partition, arrival);
+                let intake = intakes.get_mut(&track.partition.topic).expect("one for each topic");
+                intake.begin(&track.origin);
+                intake.record(payload.unwrap_or_default(), offset as u64, Some(arrival));
+                let day = intake.latest_ms().map(|latest| setup.world.calendar.day(latest));
+                if let Some(day) = day.filter(|day| ready < *day) {
+                    *track.held.entry(day).or_default() += 1;
+                }
+            }
+            Polled::End { partition, next_offset } => {
+                let track = &mut tracks[partition];
+                track.has_moved |= track.next_offset < next_offset;
+                track.next_offset = track.next_offset.max(next_offset);
+                clocks.at_end(&track.partition, now_ms);
+            }
+            Polled::Gap { partition, from, to } => {
+                let track = &mut tracks[partition];
+                track.next_offset = track.next_offset.max(to);
+                track.has_moved = true;
+                warn!(partition = %track.partition, from, to, "retention removed records before they were read");
+            }
+            Polled::Trouble { text } => warn!("{text}"),
+        })?;
+        Ok(polled)
+    }
+
+    /// Puts everything since the last chunk into this one.
+    fn close(&mut self, chunk: &mut Chunk) -> Result<(), RunError> {
+        self.clocks.tick(chrono::Utc::now().timestamp_millis());
+        for track in &mut self.tracks {
+            let is_there = track.goal.is_some_and(|goal| goal <= track.next_offset);
+            if is_there && !track.has_passed {
+                track.has_passed = true;
+                self.clocks.pass(&track.partition);
+            }
+        }
+        for (index, track) in self.tracks.iter_mut().enumerate() {
+            let clock_ms = self.clocks.of(&track.partition);
+            if clock_ms != track.arrival.last() {
+                // An idle clock was used: no later record may count as having come before it.
+                track.arrival = Arrival::after(clock_ms);
+                track.has_moved = true;
+            }
+            if std::mem::take(&mut track.has_moved) {
+                let next_offset = track.next_offset;
+                chunk.moved.push(Moved {
+                    partition: index,
+                    next_offset,
+                    clock_ms,
+                });
+            }
+        }
+        for (source, intake) in &mut self.intakes {
+            if 0 < intake.waiting() {
+                chunk.batches.push(intake.take_batch());
+            }
+            chunk.rejected.append(&mut intake.take_rejected());
+            let counts = intake.take_counts();
+            if counts != Default::default() {
+                chunk.counts.insert(source.clone(), counts);
+            }
+        }
+        let clock_ms = self.clocks.sealing_clock();
+        if self.told_clock_ms < clock_ms {
+            self.told_clock_ms = clock_ms;
+            chunk.sealing_clock_ms = clock_ms;
+        }
+        chunk.is_last = self.once && self.is_complete && self.clocks.all_passed();
+        self.measure(chunk);
+        if let Ok(offsets) = self.done.try_recv() {
+            let offsets: Vec<_> = offsets.into_iter().collect();
+            self.source.commit(&offsets);
+        }
+        Ok(())
+    }
+
+    fn measure(&mut self, chunk: &mut Chunk) {
+        if self.last_measure.elapsed() < MEASURE_EVERY {
+            return;
+        }
+        self.last_measure = Instant::now();
+        let lag = |index: usize| Some((index, self.source.lag(index)?));
+        chunk.lags = (0..self.tracks.len()).filter_map(lag).collect();
+        let paused = self
+            .tracks
+            .iter()
+            .enumerate()
+            .filter(|(_, track)| track.is_paused);
+        chunk.paused = paused.map(|(index, _)| index).collect();
+    }
+}

@@ -1,0 +1,119 @@
+//! What the service says about itself: positions, clocks, lag, counts, once a second.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use nightjar_detectors::core::Core;
+use nightjar_detectors::time::day_text;
+use tokio::sync::watch;
+
+use super::chunk::Chunk;
+use super::meta::Meta;
+use crate::clock::Partition;
+use crate::grpc::{DetectorStatus, PartitionStatus, Phase, SourceStatus, Status};
+use crate::setup::Setup;
+use crate::store::alerts::AlertStore;
+
+/// Gathers what chunks tell, and tells it on.
+pub(super) struct Board<'a> {
+    send: &'a watch::Sender<Status>,
+    status: Status,
+    partitions: Vec<PartitionStatus>,
+    quarantined: BTreeMap<String, u64>,
+    told: Option<Instant>,
+}
+
+impl<'a> Board<'a> {
+    pub fn new(setup: &Setup, send: &'a watch::Sender<Status>) -> Self {
+        let status = Status {
+            version: env!("CARGO_PKG_VERSION").into(),
+            tenant: setup.config.tenant.clone(),
+            zone: setup.config.zone,
+            config: setup.world.settings.fingerprint.clone(),
+            started_ms: chrono::Utc::now().timestamp_millis(),
+            ..Status::default()
+        };
+        Board {
+            send,
+            status,
+            partitions: Vec::new(),
+            quarantined: BTreeMap::new(),
+            told: None,
+        }
+    }
+
+    /// Takes in what a chunk tells.
+    pub fn note(&mut self, chunk: &Chunk, partitions: &[Partition], meta: &Meta) {
+        for partition in &partitions[self.partitions.len()..] {
+            let at = meta.positions.get(partition).copied().unwrap_or_default();
+            self.partitions.push(PartitionStatus {
+                partition: partition.clone(),
+                position: at.next_offset,
+                end: at.next_offset,
+                clock_ms: at.clock_ms,
+                paused: false,
+            });
+        }
+        for moved in &chunk.moved {
+            let partition = &mut self.partitions[moved.partition];
+            partition.position = moved.next_offset;
+            partition.end = partition.end.max(moved.next_offset);
+            partition.clock_ms = moved.clock_ms;
+        }
+        if !chunk.lags.is_empty() {
+            for partition in &mut self.partitions {
+                partition.paused = false;
+            }
+        }
+        for (index, lag) in &chunk.lags {
+            let partition = &mut self.partitions[*index];
+            partition.end = partition.position + lag;
+        }
+        for index in &chunk.paused {
+            self.partitions[*index].paused = true;
+        }
+        for (source, counts) in &chunk.counts {
+            *self.quarantined.entry(source.clone()).or_default() += counts.quarantined;
+        }
+        let is_live = !chunk.is_catching_up;
+        self.status.phase = if is_live {
+            Phase::Live
+        } else {
+            Phase::CatchingUp
+        };
+    }
+
+    /// Tells it on when enough time has passed.
+    pub fn tell_when_due(&mut self, every: Duration, core: &Core, alerts: &AlertStore) {
+        if self.told.is_some_and(|told| told.elapsed() < every) {
+            return;
+        }
+        self.told = Some(Instant::now());
+        let mut sources = BTreeMap::<&str, SourceStatus>::new();
+        for partition in &self.partitions {
+            let source = sources.entry(&partition.partition.topic).or_default();
+            source.partitions.push(partition.clone());
+        }
+        for (name, source) in &mut sources {
+            source.source = (*name).to_owned();
+            source.quarantined = self.quarantined.get(*name).copied().unwrap_or(0);
+            if let Some(tally) = core.tallies().get(*name) {
+                source.rows = tally.admitted;
+                source.repeats = tally.repeats;
+                source.late = tally.late;
+            }
+        }
+        self.status.sources = sources.into_values().collect();
+        // A status without counts of alerts is better than none.
+        let counts = alerts.counts().unwrap_or_default();
+        let detectors = core.detectors().iter().zip(core.sealed());
+        self.status.detectors = detectors
+            .map(|(active, sealed)| DetectorStatus {
+                detector: active.entry.name.into(),
+                sealed_day: sealed.map(day_text),
+                alerts: counts.get(active.entry.name).copied().unwrap_or(0),
+            })
+            .collect();
+        self.send.send_replace(self.status.clone());
+    }
+}

@@ -1,0 +1,170 @@
+//! Which partitions there are, and what they hold.
+//!
+//! Invariant: asks and assigns nothing; a topic that cannot be had is listed with its reason, never dropped.
+
+use std::time::{Duration, Instant};
+
+use rdkafka::consumer::Consumer;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
+use rdkafka::metadata::MetadataTopic;
+
+use super::{KafkaSource, SourceError, Topics, trouble};
+use crate::clock::Partition;
+
+/// Partitions of the configured topics.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Discovered {
+    /// Those that can be read, sorted.
+    pub partitions: Vec<Partition>,
+    /// Topics of the list that cannot, in the list's order.
+    pub missing: Vec<Missing>,
+}
+
+/// A topic that cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Missing {
+    /// Topic.
+    pub topic: String,
+    /// What is wrong and what to do: "does not exist: …".
+    pub reason: String,
+}
+
+impl std::fmt::Display for Missing {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(out, "topic {} {}", self.topic, self.reason)
+    }
+}
+
+impl KafkaSource {
+    /// Finds all partitions of the configured topics; call it again to find new ones.
+    pub fn discover(&self, timeout: Duration) -> Result<Discovered, SourceError> {
+        let deadline = Instant::now() + timeout;
+        let mut found = Discovered::default();
+        match &self.options.topics {
+            Topics::List(topics) => {
+                for topic in topics {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let metadata = self.client.fetch_metadata(Some(topic), left);
+                    let metadata = metadata.map_err(|error| self.unanswered(error))?;
+                    for described in metadata.topics() {
+                        found.add(described);
+                    }
+                }
+            }
+            Topics::Pattern(pattern) => {
+                let metadata = self.client.fetch_metadata(None, timeout);
+                let metadata = metadata.map_err(|error| self.unanswered(error))?;
+                for described in metadata.topics() {
+                    let name = described.name();
+                    // The broker's own topics begin with two underscores.
+                    if !name.starts_with("__") && pattern.is_match(name) {
+                        found.add(described);
+                    }
+                }
+            }
+        }
+        self.answered.set(true);
+        found.partitions.sort_unstable();
+        found.partitions.dedup();
+        Ok(found)
+    }
+
+    /// First offset and end (under `read_committed` the last stable offset) of a partition.
+    pub fn watermarks(
+        &self,
+        partition: &Partition,
+        timeout: Duration,
+    ) -> Result<(i64, i64), SourceError> {
+        let fetched = self
+            .client
+            .fetch_watermarks(&partition.topic, partition.number, timeout);
+        match fetched {
+            Ok((low, high)) => {
+                self.answered.set(true);
+                self.ends.borrow_mut().insert(partition.clone(), high);
+                Ok((low, high))
+            }
+            Err(KafkaError::MetadataFetch(
+                Code::UnknownPartition | Code::UnknownTopic | Code::UnknownTopicOrPartition,
+            )) => Err(SourceError::fatal(format!(
+                "{partition} does not exist on the broker: check kafka.topics"
+            ))),
+            Err(KafkaError::MetadataFetch(Code::TopicAuthorizationFailed)) => {
+                Err(SourceError::fatal(format!(
+                    "{partition} may not be read with this login: grant it read and describe"
+                )))
+            }
+            Err(error) => Err(self.unanswered(error)),
+        }
+    }
+
+    /// Why no answer came: the login if that was refused, else the broker.
+    fn unanswered(&self, error: KafkaError) -> SourceError {
+        if self.assigned.is_empty() {
+            self.hear();
+        }
+        let brokers = &self.options.brokers;
+        let cause: Option<super::Cause> = Some(Box::new(error));
+        if !self.answered.get()
+            && let Some((_, reason)) = self.client.context().refusal()
+        {
+            return SourceError::Fatal {
+                what: trouble::login_refused(&reason, brokers),
+                cause,
+            };
+        }
+        let said = self.client.context().last().unwrap_or_default();
+        let why = match trouble::split(&said, brokers).1 {
+            "" => String::new(),
+            why => format!(" ({why})"),
+        };
+        let what = format!(
+            "no broker of {} answers{why}: check that it runs and that kafka.brokers names it",
+            brokers.join(", ")
+        );
+        SourceError::Unavailable { what, cause }
+    }
+
+    /// Errors wait in the client's queue; before anything is assigned nobody else empties it.
+    fn hear(&self) {
+        loop {
+            let served = self.client.context().served();
+            if self.client.poll(Duration::ZERO).is_none()
+                && self.client.context().served() == served
+            {
+                return;
+            }
+        }
+    }
+}
+
+impl Discovered {
+    fn add(&mut self, topic: &MetadataTopic) {
+        let name = topic.name();
+        if let Some(error) = topic.error() {
+            let reason = match Code::from(error) {
+                Code::UnknownTopicOrPartition | Code::UnknownTopic => {
+                    "does not exist: create it, or correct kafka.topics".to_owned()
+                }
+                Code::TopicAuthorizationFailed => {
+                    "may not be read with this login: grant it read and describe".to_owned()
+                }
+                Code::InvalidTopic => {
+                    "is no valid name of a topic: correct kafka.topics".to_owned()
+                }
+                other => format!("cannot be read at present: {other}"),
+            };
+            self.missing.push(Missing {
+                topic: name.to_owned(),
+                reason,
+            });
+            return;
+        }
+        for partition in topic.partitions() {
+            self.partitions.push(Partition {
+                topic: name.to_owned(),
+                number: partition.id(),
+            });
+        }
+    }
+}

@@ -1,0 +1,168 @@
+//! Alerts as lines for people.
+//!
+//! Invariant: what comes from a log cannot command the terminal: control characters are replaced.
+
+use std::borrow::Cow;
+use std::io::IsTerminal;
+
+use chrono_tz::Tz;
+use nightjar_detectors::alert::{Alert, Severity};
+
+/// How lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Look {
+    /// Times are shown in this zone.
+    pub zone: Tz,
+    /// Severities in colours.
+    pub colours: bool,
+}
+
+impl Look {
+    /// Colours if standard output is a terminal and nobody objects (`NO_COLOR`).
+    pub fn for_stdout(zone: Tz) -> Self {
+        let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let colours = std::io::stdout().is_terminal() && !is_set("NO_COLOR") && !is_dumb;
+        Look { zone, colours }
+    }
+}
+
+/// The column heads of [`alert_line`].
+pub fn heads() -> String {
+    format!(
+        "{:<8}  {:<16}  {:<18}  {:<28}  SUMMARY",
+        "SEVERITY", "TIME", "DETECTOR", "ENTITY"
+    )
+}
+
+/// One alert on one line: severity, time of the event, detector, entity, summary, and in brackets
+/// what else one should know.
+pub fn alert_line(alert: &Alert, look: &Look) -> String {
+    let severity = alert.severity.as_str();
+    let (on, off) = match look.colours {
+        true => (colour(alert), "\x1b[0m"),
+        false => ("", ""),
+    };
+    let update = match alert.revision {
+        0 | 1 => String::new(),
+        revision => format!("update r{revision}: "),
+    };
+    format!(
+        "{on}{severity:<8}{off}  {:<16}  {:<18}  {:<28}  {update}{}{}",
+        time(&alert.first_event_time, look.zone),
+        printable(&alert.detector),
+        printable(&alert.entity.id),
+        printable(&alert.summary),
+        marks(alert),
+    )
+}
+
+fn marks(alert: &Alert) -> String {
+    let mut marks = String::new();
+    if let Some(suppressed) = &alert.suppressed {
+        let (effect, reason) = (printable(&suppressed.effect), printable(&suppressed.reason));
+        marks += &format!("  ({effect}: {reason})");
+    }
+    for (is_so, mark) in [(alert.history, "  (history)"), (alert.late, "  (late)")] {
+        if is_so {
+            marks += mark;
+        }
+    }
+    marks
+}
+
+fn colour(alert: &Alert) -> &'static str {
+    if alert.is_muted() {
+        return "\x1b[2m";
+    }
+    match alert.severity {
+        Severity::Info => "\x1b[2m",
+        Severity::Low => "\x1b[36m",
+        Severity::Medium => "\x1b[33m",
+        Severity::High => "\x1b[31m",
+        Severity::Critical => "\x1b[1;31m",
+    }
+}
+
+/// Date and minute on the zone's clock; what is not a time stays as it is.
+fn time(text: &str, zone: Tz) -> Cow<'_, str> {
+    match chrono::DateTime::parse_from_rfc3339(text) {
+        Ok(time) => time
+            .with_timezone(&zone)
+            .format("%Y-%m-%d %H:%M")
+            .to_string()
+            .into(),
+        Err(_) => printable(text),
+    }
+}
+
+/// Text of a log without what a terminal would obey: controls, and marks that reverse the direction.
+fn printable(text: &str) -> Cow<'_, str> {
+    let is_command = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    };
+    if !text.contains(is_command) {
+        return text.into();
+    }
+    text.chars()
+        .map(|c| if is_command(c) { '\u{fffd}' } else { c })
+        .collect::<String>()
+        .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::alerts::tests::{alert, muted};
+
+    const LOOK: Look = Look {
+        zone: Tz::Europe__Berlin,
+        colours: false,
+    };
+
+    #[test]
+    fn a_line_says_what_and_when() {
+        let line = alert_line(&alert("a", 187), &LOOK);
+        assert_eq!(
+            line,
+            "high      2026-03-02 15:11  mass_download       ana@example.com               \
+             ana@example.com downloaded 187 files"
+        );
+        assert_eq!(
+            heads().find("SUMMARY"),
+            line.find("ana@example.com downloaded")
+        );
+        let update = Alert {
+            revision: 3,
+            history: true,
+            ..muted(alert("a", 1))
+        };
+        let line = alert_line(&update, &LOOK);
+        assert!(line.ends_with(
+            "  update r3: ana@example.com downloaded 1 files  (muted: repeat)  (history)"
+        ));
+        let line = alert_line(
+            &alert("a", 1),
+            &Look {
+                colours: true,
+                ..LOOK
+            },
+        );
+        assert!(line.starts_with("\x1b[31mhigh    \x1b[0m  2026"));
+    }
+
+    /// A user called "\x1b[2J" does not clear the screen.
+    #[test]
+    fn logs_do_not_command_the_terminal() {
+        let mut bad = alert("a", 1);
+        bad.summary = "\x1b[2Jx\r\n\u{202e}y\u{9b}".into();
+        bad.entity.id = "\u{7}".into();
+        bad.first_event_time = "\x1b".into();
+        let line = alert_line(&bad, &LOOK);
+        assert!(
+            !line.contains(|c: char| c.is_control() || c == '\u{202e}'),
+            "{line:?}"
+        );
+    }
+}
