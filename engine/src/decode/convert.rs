@@ -95,6 +95,26 @@ pub(crate) fn system_number(text: &str) -> Option<u32> {
     digits.parse().ok().filter(|number| *number != 0)
 }
 
+/// Whether a text is ASCII without capitals: eight bytes at a time.
+#[inline]
+pub(crate) fn is_lower(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, rest) = text.as_chunks::<8>();
+    // The high bit of a byte is set by the sums if the byte is at least `A`, and beyond `Z`.
+    let suspect = |word: u64| {
+        let from_a = word.wrapping_add(HIGH - 0x4141_4141_4141_4141);
+        let beyond_z = word.wrapping_add(HIGH - 0x5b5b_5b5b_5b5b_5b5b);
+        (word | (from_a & !beyond_z)) & HIGH
+    };
+    let words = chunks
+        .iter()
+        .all(|chunk| suspect(u64::from_le_bytes(*chunk)) == 0);
+    words
+        && rest
+            .iter()
+            .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+}
+
 /// The address within a claim such as `i:0h.f|membership|ana@example.com`.
 pub(crate) fn unwrap_claim(user: &str) -> &str {
     if user.starts_with("i:0") || user.starts_with("c:0") {
@@ -320,6 +340,18 @@ mod tests {
         );
         assert_eq!(unwrap_claim("ana|b"), "ana|b");
         assert!(says_nothing("Not Available") && says_nothing("") && !says_nothing("ana"));
+    }
+
+    #[test]
+    fn capitals_are_found_wherever_they_stand() {
+        for byte in 0..=u8::MAX {
+            for at in 0..19 {
+                let mut text = *b"ana.keller@host.ex!";
+                text[at] = byte;
+                let expected = byte.is_ascii() && !byte.is_ascii_uppercase();
+                assert_eq!(is_lower(&text), expected, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -334,9 +334,7 @@ impl Filler<'_> {
 
     fn lowered(&mut self, piece: Piece) -> Piece {
         let text = self.texts().get(piece);
-        // Without an early end, so that it runs over many bytes at once.
-        let other = |found, byte: &u8| found | u8::from(byte.is_ascii_uppercase()) | (byte & 0x80);
-        if text.as_bytes().iter().fold(0, other) == 0 {
+        if convert::is_lower(text.as_bytes()) {
             return piece;
         }
         let lower = text.to_lowercase();

@@ -263,3 +263,14 @@ fn an_unknown_format_is_named_with_the_known_ones() {
         "{text}"
     );
 }
+
+/// However many rows of one record are alike, they are told apart in time that grows with their number.
+#[test]
+fn a_hundred_thousand_equal_events_are_as_many_rows() {
+    let events = vec![json!({ "name": "view" }); 100_000];
+    let record = json!({ "id": { "applicationName": "drive", "time": "2026-03-02T08:00:00Z", "uniqueQualifier": "q" }, "events": events });
+    let out = decode(record.to_string().as_bytes());
+    let keys: std::collections::BTreeSet<u64> = out.keys.iter().copied().collect();
+    assert_eq!((out.rows.len(), keys.len()), (100_000, 100_000));
+    assert_eq!(out.rows[99_999]["uid"], "q#100000");
+}

@@ -128,3 +128,21 @@ fn a_name_can_be_taken_once() {
         Err(FormatError::Read { .. })
     ));
 }
+
+/// What the page about the language shows is the language.
+#[test]
+fn the_documented_example_is_a_good_file() {
+    let page = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/formats/README.md");
+    let text = std::fs::read_to_string(page).expect("the page");
+    let example = text
+        .split("```toml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(&folder, "doors.toml", example.expect("an example"));
+    let formats = Formats::with_files(&[path]).expect("a good file");
+    assert_eq!(
+        formats.get("doors").map(|doors| doors.classes.len()),
+        Some(2)
+    );
+}
