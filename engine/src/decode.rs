@@ -10,6 +10,7 @@ mod convert;
 mod country;
 mod fill;
 mod formats;
+mod guess;
 mod keys;
 mod language;
 mod program;
@@ -30,6 +31,7 @@ use capture::{Captured, Piece, Place, Reader, Slot};
 use compile::{Compiled, ENVELOPES};
 use convert::HashKey;
 use fill::Filler;
+use guess::Guesses;
 use program::{Program, Row, Texts, holds};
 use scan::{Cursor, unescape};
 use tree::SlotId;
@@ -156,6 +158,7 @@ pub struct Decoder {
 #[derive(Debug, Default)]
 struct Memory {
     captured: Captured,
+    guesses: Guesses,
     overridden: Vec<(SlotId, Slot)>,
     /// Dedup keys of the rows of this record.
     keys: Vec<u64>,
@@ -184,6 +187,7 @@ impl Decoder {
             key: HashKey::new(options.seed),
             memory: Memory {
                 captured: Captured::new(compiled.slots),
+                guesses: Guesses::new(&compiled.tree),
                 ..Memory::default()
             },
             formats,
@@ -327,6 +331,7 @@ impl Decoder {
             tree: &self.compiled.tree,
             cursor: Cursor::new(text),
             out: &mut self.memory.captured,
+            guesses: &mut self.memory.guesses,
         };
         reader.record().map_err(|_| Reject::NotJson)
     }

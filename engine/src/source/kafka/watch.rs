@@ -3,7 +3,7 @@
 //! Invariant: called on the thread that polls; nothing here touches a record.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     served: AtomicU64,
+    committing: AtomicBool,
     heard: Mutex<Heard>,
 }
 
@@ -68,12 +69,22 @@ impl Watch {
         self.served.load(Ordering::Relaxed)
     }
 
+    /// Is a commit on its way? Cleared by its answer.
+    pub(super) fn committing(&self) -> &AtomicBool {
+        &self.committing
+    }
+
     /// The reason given with the last error.
     pub(super) fn reason(&self, code: RDKafkaErrorCode) -> String {
         let said = self.heard().error.take();
         said.filter(|(known, _)| *known == code)
             .map(|(_, reason)| reason)
             .unwrap_or_default()
+    }
+
+    /// The last error, whatever it was.
+    pub(super) fn last(&self) -> Option<String> {
+        self.heard().error.take().map(|(_, reason)| reason)
     }
 
     /// The last refusal of a login.
@@ -119,7 +130,11 @@ impl ClientContext for Watch {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
-        if code == RDKafkaErrorCode::PartitionEOF {
+        // Neither has a reason worth keeping: an end is none, and the other only sums up those before it.
+        if matches!(
+            code,
+            RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown
+        ) {
             return;
         }
         let mut heard = self.heard();
@@ -133,6 +148,7 @@ impl ClientContext for Watch {
 impl ConsumerContext for Watch {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         self.count();
+        self.committing.store(false, Ordering::Relaxed);
         if let Err(error) = result {
             debug!(%error, "positions could not be shown to the broker");
         }
