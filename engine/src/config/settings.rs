@@ -296,6 +296,8 @@ fn add_lateness(fields: &mut Fields, config: &Config, classes: &[ClassInfo], lat
 
 #[cfg(test)]
 mod tests {
+    use nightjar_detectors::event::Activity;
+
     use super::*;
 
     fn classes() -> Vec<ClassInfo> {

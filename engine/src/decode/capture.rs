@@ -123,7 +123,11 @@ impl<'t, 'r> Reader<'t, 'r> {
     /// Reads the object the cursor stands on, to the end of the record.
     pub(crate) fn record(&mut self) -> Result<(), Broken> {
         self.object(ROOT)?;
-        if self.cursor.finished() { Ok(()) } else { Err(Broken) }
+        if self.cursor.finished() {
+            Ok(())
+        } else {
+            Err(Broken)
+        }
     }
 
     fn node(&self, id: NodeId) -> &'t Node {
@@ -142,7 +146,9 @@ impl<'t, 'r> Reader<'t, 'r> {
             }
             let at = self.cursor.at;
             let guessed = match self.cursor.chunk(at) {
-                Some(chunk) => self.guesses.confirm(id, guess, self.cursor.text(), at, chunk),
+                Some(chunk) => self
+                    .guesses
+                    .confirm(id, guess, self.cursor.text(), at, chunk),
                 None => None,
             };
             let child = match guessed {

@@ -145,7 +145,6 @@ impl Compiler {
             rules.push((self.tests(&rule.when)?, action));
         }
         Ok(Program {
-            format: input.format,
             last: file.last,
             has_rows: file.rows.is_some(),
             zone_minutes: zone_minutes(file.zone.as_deref().unwrap_or("UTC"))?,

@@ -10,7 +10,12 @@ use std::net::{IpAddr, Ipv6Addr};
 #[inline]
 pub(crate) fn says_nothing(text: &str) -> bool {
     // Most texts are told apart by their first letter.
-    if 14 < text.len() || !matches!(text.as_bytes().first(), None | Some(b'u' | b'U' | b'n' | b'N' | b'-' | b'(' | b'<' | b'a' | b'A')) {
+    if 14 < text.len()
+        || !matches!(
+            text.as_bytes().first(),
+            None | Some(b'u' | b'U' | b'n' | b'N' | b'-' | b'(' | b'<' | b'a' | b'A')
+        )
+    {
         return false;
     }
     const WORDS: [&str; 14] = [

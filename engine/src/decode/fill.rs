@@ -370,7 +370,7 @@ impl Filler<'_> {
         match convert::address(whole)? {
             Address::Borrowed(part) => Some(within(piece, whole, part)),
             // Writing to a String cannot fail.
-            Address::Parsed(parsed) => Some(self.push(|arena| drop(write!(arena, "{parsed}")))),
+            Address::Parsed(parsed) => Some(self.push(|arena| _ = write!(arena, "{parsed}"))),
         }
     }
 

@@ -36,7 +36,14 @@ struct Seen {
 
 impl Guesses {
     pub(crate) fn new(tree: &[Node]) -> Self {
-        Guesses(tree.iter().map(|_| Seen { keys: Vec::new(), first: NONE }).collect())
+        Guesses(
+            tree.iter()
+                .map(|_| Seen {
+                    keys: Vec::new(),
+                    first: NONE,
+                })
+                .collect(),
+        )
     }
 
     /// The key that an object of this node begins with.
@@ -60,7 +67,9 @@ impl Guesses {
             return None;
         }
         let length = guess.text.len();
-        if 16 < length && text.as_bytes().get(at + 16..at + length) != Some(&guess.text.as_bytes()[16..]) {
+        if 16 < length
+            && text.as_bytes().get(at + 16..at + length) != Some(&guess.text.as_bytes()[16..])
+        {
             return None;
         }
         Some((length, guess.child, guess.next))
@@ -68,7 +77,13 @@ impl Guesses {
 
     /// Remembers that a key came after another (`NONE`: came first); the guess for what follows it.
     #[cold]
-    pub(crate) fn learn(&mut self, node: NodeId, before: u16, key: &str, child: Option<NodeId>) -> (u16, u16) {
+    pub(crate) fn learn(
+        &mut self,
+        node: NodeId,
+        before: u16,
+        key: &str,
+        child: Option<NodeId>,
+    ) -> (u16, u16) {
         let seen = &mut self.0[usize::from(node)];
         let known = seen.keys.iter().position(|guess| &*guess.text == key);
         let index = match known {

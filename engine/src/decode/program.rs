@@ -15,7 +15,6 @@ use super::tree::SlotId;
 /// A format, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
-    pub(crate) format: usize,
     pub(crate) last: bool,
     pub(crate) has_rows: bool,
     pub(crate) zone_minutes: i32,

@@ -3,7 +3,7 @@
 //! Invariant: nothing here recurses, so no nesting is too deep; the cursor only moves forward, so a
 //! text is read once. Raw control characters in strings are let through: vendors write them.
 
-use wide::{CmpEq, u8x16};
+use wide::u8x16;
 
 /// The text is not JSON where the cursor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
