@@ -40,16 +40,44 @@ fn bad() -> Vec<(Vec<u8>, &'static str)> {
         (text("no record at all"), "not valid JSON"),
         (text("\"a text\""), "no known format"),
         (text("{}"), "no known format"),
-        (text(&GOOD.replace("\"1\"", "{\"a\":1}")), "uid has the wrong type"),
-        (text(&GOOD.replace("}", ",\"count\":\"many\"}")), "count has the wrong type"),
-        (text(&GOOD.replace("\"ana@example.com\"", &nested(1000))), "user has the wrong type"),
-        (text(&GOOD.replace("\"time\":\"2026-03-02T10:00:00Z\",", "")), "no known format"),
-        (text(&GOOD.replace("2026-03-02T10:00:00Z", "some day")), "time cannot be read"),
-        (text(&GOOD.replace("2026-", "1026-")), "outside the years 2000 to 2100"),
-        (text(&GOOD.replace("2026-", "2226-")), "outside the years 2000 to 2100"),
+        (
+            text(&GOOD.replace("\"1\"", "{\"a\":1}")),
+            "uid has the wrong type",
+        ),
+        (
+            text(&GOOD.replace("}", ",\"count\":\"many\"}")),
+            "count has the wrong type",
+        ),
+        (
+            text(&GOOD.replace("\"ana@example.com\"", &nested(1000))),
+            "user has the wrong type",
+        ),
+        (
+            text(&GOOD.replace("\"time\":\"2026-03-02T10:00:00Z\",", "")),
+            "no known format",
+        ),
+        (
+            text(&GOOD.replace("2026-03-02T10:00:00Z", "some day")),
+            "time cannot be read",
+        ),
+        (
+            text(&GOOD.replace("2026-", "1026-")),
+            "outside the years 2000 to 2100",
+        ),
+        (
+            text(&GOOD.replace("2026-", "2226-")),
+            "outside the years 2000 to 2100",
+        ),
         (text(&nested(1000)), "too many envelopes"),
         (text(&"[".repeat(100_000)), "not valid JSON"),
-        (text(&format!("{{\"events\":{}1{}}}", "{\"a\":".repeat(1000), "}".repeat(1000))), "no known format"),
+        (
+            text(&format!(
+                "{{\"events\":{}1{}}}",
+                "{\"a\":".repeat(1000),
+                "}".repeat(1000)
+            )),
+            "no known format",
+        ),
         (utf8, "not valid UTF-8"),
         (vec![0; 100], "empty"),
         (vec![0xff; 5000], "not valid UTF-8"),
@@ -76,12 +104,22 @@ fn each_bad_record_is_told_by_its_position() {
         let line = err.lines().find(|line| line.starts_with(&told));
         let line = line.unwrap_or_else(|| panic!("nothing of {number} ({reason}): {err}"));
         assert!(line.contains(reason), "{line}, not {reason}");
-        assert!(line.ends_with(&format!("({} bytes)", record.len())), "{line}");
+        assert!(
+            line.ends_with(&format!("({} bytes)", record.len())),
+            "{line}"
+        );
     }
     // Asked for one format, a record without a time is known to be one.
-    let timeless = folder.write("app/timeless.ndjson", "{\"uid\":\"1\",\"activity\":\"login\"}\n".to_owned() + GOOD);
+    let timeless = folder.write(
+        "app/timeless.ndjson",
+        "{\"uid\":\"1\",\"activity\":\"login\"}\n".to_owned() + GOOD,
+    );
     let read = run(["normalize", &timeless, "--format", "nightjar"]).ended(0);
-    assert!(read.err().contains("timeless.ndjson@1: the record"), "{}", read.err());
+    assert!(
+        read.err().contains("timeless.ndjson@1: the record"),
+        "{}",
+        read.err()
+    );
 }
 
 /// A company's logs give the same alerts with and without bad records in between, plain, compressed, with
@@ -97,7 +135,9 @@ fn good_records_are_judged_as_if_nothing_happened() {
     for (number, record) in records(&company).into_iter().enumerate() {
         let log = clean.entry(record.source).or_default();
         log.extend(record.json.bytes().chain(*b"\n"));
-        let log = dirty.entry(record.source).or_insert_with(|| b"\xef\xbb\xbf".to_vec());
+        let log = dirty
+            .entry(record.source)
+            .or_insert_with(|| b"\xef\xbb\xbf".to_vec());
         if number % 50 == 0 {
             log.extend(&bad[number / 50 % bad.len()].0);
             log.extend(b"\r\n\r\n");
@@ -141,7 +181,9 @@ fn good_records_are_judged_as_if_nothing_happened() {
 fn a_corrupt_file_costs_only_its_rest() {
     let folder = Folder::new();
     // Text that does not compress well, so that a file has many blocks.
-    let log: String = (0..20_000).map(|n| good((n * 2_654_435_761) % 1_000_003) + "\n").collect();
+    let log: String = (0..20_000)
+        .map(|n| good((n * 2_654_435_761) % 1_000_003) + "\n")
+        .collect();
     let zst = zstd::encode_all(log.as_bytes(), 1).unwrap();
     let mut broken = gz(log.as_bytes());
     let middle = broken.len() / 2;
@@ -154,13 +196,23 @@ fn a_corrupt_file_costs_only_its_rest() {
         folder.write("app/whole.ndjson", good(7_000_000));
         let path = folder.write(&format!("app/{name}"), bytes);
         let read = run(["backtest", &folder.at("app")]).ended(0);
-        assert!(read.err().contains(&format!("{path}@")), "{name}: {}", read.err());
+        assert!(
+            read.err().contains(&format!("{path}@")),
+            "{name}: {}",
+            read.err()
+        );
         let [records, rows, _, _, quarantined, _] = read.counts("app");
-        assert!((1_000..20_000).contains(&rows), "{name}: {rows} rows of {records}");
+        assert!(
+            (1_000..20_000).contains(&rows),
+            "{name}: {rows} rows of {records}"
+        );
         assert!((1..=2).contains(&quarantined), "{name}: {}", read.err());
         std::fs::remove_file(path).unwrap();
     }
-    for (name, start) in [("head.gz", &[0x1f, 0x8b][..]), ("head.zst", &[0x28, 0xb5, 0x2f, 0xfd])] {
+    for (name, start) in [
+        ("head.gz", &[0x1f, 0x8b][..]),
+        ("head.zst", &[0x28, 0xb5, 0x2f, 0xfd]),
+    ] {
         let path = folder.write(&format!("app/{name}"), [start, &[0xff; 40]].concat());
         let read = run(["normalize", &path]).ended(1);
         assert!(read.err().contains(name), "{}", read.err());
@@ -188,8 +240,14 @@ fn a_huge_record_is_one_record() {
 #[test]
 fn what_nobody_reads_may_be_anything() {
     let folder = Folder::new();
-    let deep = GOOD.replace("}", &format!(",\"x\":{},\"object\":{}}}", nested(1000), nested(100_000)));
-    let twice = GOOD.replace("}", ",\"user\":\"ben@example.com\",\"time\":\"2026-03-03T10:00:00Z\"}");
+    let deep = GOOD.replace(
+        "}",
+        &format!(",\"x\":{},\"object\":{}}}", nested(1000), nested(100_000)),
+    );
+    let twice = GOOD.replace(
+        "}",
+        ",\"user\":\"ben@example.com\",\"time\":\"2026-03-03T10:00:00Z\"}",
+    );
     let lone = GOOD.replace("}", ",\"x\":\"\\ud800\"}");
     let path = folder.write("app/odd.ndjson", [GOOD, &deep, &twice, &lone].join("\n"));
     let read = run(["normalize", &path]).ended(0);
@@ -211,7 +269,10 @@ fn only_where_nothing_could_be_read_it_is_a_failure() {
     folder.write("bad/a.ndjson", "{\"no\":\"record\"}\nnothing\n");
     let read = run(["backtest", &folder.at("bad")]).ended(1);
     let last = read.err().lines().last().unwrap().to_owned();
-    assert!(last.starts_with("nightjar: not one record could be read;"), "{last}");
+    assert!(
+        last.starts_with("nightjar: not one record could be read;"),
+        "{last}"
+    );
     assert_eq!(read.counts("bad")[4], 2);
     run(["normalize", &folder.at("bad")]).ended(1);
 }
@@ -232,11 +293,21 @@ fn kafka_brings_tombstones_and_goes_on() {
     let mut log = String::new();
     let mut expected = 0;
     for (number, (record, _)) in bad().into_iter().enumerate() {
-        let partition = Partition { topic: "app".to_owned(), number: (number % 2) as i32 };
+        let partition = Partition {
+            topic: "app".to_owned(),
+            number: (number % 2) as i32,
+        };
         let good = good(number);
-        let records = [Some(&record[..]), None, Some(&b""[..]), Some(good.as_bytes())];
+        let records = [
+            Some(&record[..]),
+            None,
+            Some(&b""[..]),
+            Some(good.as_bytes()),
+        ];
         for record in records {
-            broker.produce(&partition, 1_772_445_600_000, record).unwrap();
+            broker
+                .produce(&partition, 1_772_445_600_000, record)
+                .unwrap();
         }
         expected += 3;
         log.push_str(&(good + "\n"));
@@ -254,10 +325,16 @@ fn kafka_brings_tombstones_and_goes_on() {
     );
     let read: Done = done(nightjar(["run", "-c", &config, "--once"])).ended(0);
     let [records, rows, _, _, quarantined, _] = read.counts("app");
-    assert_eq!((records, rows, quarantined), (4 * expected / 3, expected / 3, expected));
+    assert_eq!(
+        (records, rows, quarantined),
+        (4 * expected / 3, expected / 3, expected)
+    );
     assert_eq!(read.digest(), run(["backtest", &log]).ended(0).digest());
     let store = nightjar::store::alerts::AlertReader::open(&folder.path().join("state")).unwrap();
     let counts = store.quarantine_counts().unwrap();
-    assert_eq!(counts.iter().map(|count| count.entries).sum::<u64>(), expected);
+    assert_eq!(
+        counts.iter().map(|count| count.entries).sum::<u64>(),
+        expected
+    );
     assert!(counts.iter().any(|count| count.reason.contains("empty")));
 }

@@ -30,7 +30,10 @@ fn is_marked(bytes: &[u8]) -> bool {
 fn assert_clean(what: &str, bytes: &[u8]) {
     if is_marked(bytes) {
         let text = String::from_utf8_lossy(bytes);
-        let line = text.lines().find(|line| is_marked(line.as_bytes())).unwrap_or_default();
+        let line = text
+            .lines()
+            .find(|line| is_marked(line.as_bytes()))
+            .unwrap_or_default();
         let start: String = line.chars().take(600).collect();
         panic!("the marker is in {what}: {start}");
     }
@@ -53,7 +56,9 @@ fn assert_clean_folder(folder: &Path) {
 /// A command that says as much as it can.
 fn talkative(args: &[&str]) -> std::process::Command {
     let mut command = nightjar(args);
-    command.env("NIGHTJAR_LOG", "trace").env("RUST_BACKTRACE", "1");
+    command
+        .env("NIGHTJAR_LOG", "trace")
+        .env("RUST_BACKTRACE", "1");
     command
 }
 
@@ -61,7 +66,11 @@ fn talkative(args: &[&str]) -> std::process::Command {
 /// every object.
 fn planted(format: &Format, record: &Value) -> Value {
     walk(record, "", &|path, value| {
-        if format.may_stay(path) { value.clone() } else { marked(value) }
+        if format.may_stay(path) {
+            value.clone()
+        } else {
+            marked(value)
+        }
     })
 }
 
@@ -70,17 +79,25 @@ fn walk(value: &Value, path: &str, change: &dyn Fn(&str, &Value) -> Value) -> Va
     match value {
         Value::Object(fields) => {
             let below = |key: &String, field: &Value| {
-                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                let path = if path.is_empty() {
+                    key.clone()
+                } else {
+                    format!("{path}.{key}")
+                };
                 (key.clone(), walk(field, &path, change))
             };
-            let mut fields: Map<String, Value> =
-                fields.iter().map(|(key, field)| below(key, field)).collect();
+            let mut fields: Map<String, Value> = fields
+                .iter()
+                .map(|(key, field)| below(key, field))
+                .collect();
             fields.extend(words());
             Value::Object(fields)
         }
         Value::Array(elements) => {
             let below = |element: &Value| {
-                let name = ["name", "Name", "type"].iter().find_map(|key| element[key].as_str());
+                let name = ["name", "Name", "type"]
+                    .iter()
+                    .find_map(|key| element[key].as_str());
                 let name = name.unwrap_or_default().replace('.', "_");
                 walk(element, &format!("{path}[{name}]"), change)
             };
@@ -92,7 +109,9 @@ fn walk(value: &Value, path: &str, change: &dyn Fn(&str, &Value) -> Value) -> Va
 
 /// The marker and what was there, so that different values stay different.
 fn marked(value: &Value) -> Value {
-    let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let text = value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned);
     Value::String(format!("{MARKER} {text}"))
 }
 
@@ -115,18 +134,28 @@ fn variants(format: &Format, record: &Value) -> Vec<Vec<u8>> {
     let text = whole.to_string();
     let mut all = vec![text.clone().into_bytes()];
     // Cut off behind the marker, at several places.
-    let marks: Vec<usize> = text.match_indices(MARKER).map(|(at, _)| at + MARKER.len()).collect();
+    let marks: Vec<usize> = text
+        .match_indices(MARKER)
+        .map(|(at, _)| at + MARKER.len())
+        .collect();
     for part in 1..=6 {
         all.push(text.as_bytes()[..marks[(marks.len() - 1) * part / 6]].to_vec());
     }
     all.push(format!("{text} {MARKER}").into_bytes());
     all.push(text.replacen(',', &format!(", {MARKER}, "), 1).into_bytes());
-    all.push(text.replacen(MARKER, &format!("{MARKER}\u{0}\\q"), 2).into_bytes());
+    all.push(
+        text.replacen(MARKER, &format!("{MARKER}\u{0}\\q"), 2)
+            .into_bytes(),
+    );
     let mut invalid = text.clone().into_bytes();
     invalid.insert(marks[marks.len() / 2], 0xff);
     all.push(invalid);
     all.push(format!("{MARKER} is no record").into_bytes());
-    all.push(json!([MARKER, {"user": MARKER}, [[MARKER]]]).to_string().into_bytes());
+    all.push(
+        json!([MARKER, {"user": MARKER}, [[MARKER]]])
+            .to_string()
+            .into_bytes(),
+    );
     // Each place that may be read in turn: absent, of a wrong type, and, where it is no text, the marker.
     for path in paths(record) {
         let swapped = |by: Value| {
@@ -161,7 +190,10 @@ fn paths(record: &Value) -> Vec<String> {
 }
 
 fn samples(format: &Format) -> impl Iterator<Item = Value> {
-    format.samples.iter().map(|text| serde_json::from_str(text).unwrap())
+    format
+        .samples
+        .iter()
+        .map(|text| serde_json::from_str(text).unwrap())
 }
 
 fn lines(records: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
@@ -178,26 +210,41 @@ fn lines(records: impl IntoIterator<Item = Vec<u8>>) -> Vec<u8> {
 fn no_unnamed_field_is_ever_shown_or_stored() {
     for format in FORMATS {
         let folder = Folder::new();
-        let all: Vec<_> = samples(format).flat_map(|record| variants(format, &record)).collect();
-        let good: Vec<_> =
-            samples(format).map(|record| planted(format, &record).to_string().into_bytes()).collect();
-        let expected = good.len();
+        let all: Vec<_> = samples(format)
+            .flat_map(|record| variants(format, &record))
+            .collect();
+        let good: Vec<_> = samples(format)
+            .map(|record| planted(format, &record).to_string().into_bytes())
+            .collect();
         let good = folder.write("good/a.ndjson", lines(good));
         let all = folder.write("all/a.ndjson", lines(all));
 
         let read = done(talkative(&["normalize", &good])).ended(0);
         assert_clean_run(format.name, &read);
-        let rows = read.out().lines().count();
-        assert!(expected <= rows, "{}: {rows} rows of {expected}: {}", format.name, read.err());
+        let is_understood = !read.out.is_empty() && read.err().ends_with(", 0 set aside\n");
+        assert!(is_understood, "{}: {}", format.name, read.err());
 
         for named in ["auto", format.name] {
             let args = ["normalize", &all, "--format", named];
             let read = done(talkative(&args)).ended(0);
             assert_clean_run(&args.join(" "), &read);
-            assert!(read.err().contains("the record is not valid JSON"), "{}", read.err());
+            assert!(
+                read.err().contains("the record is not valid JSON"),
+                "{}",
+                read.err()
+            );
         }
         let state = folder.at("state");
-        let args = ["backtest", &all, "--alerts", "-", "--save-state", &state, "--threads", "2"];
+        let args = [
+            "backtest",
+            &all,
+            "--alerts",
+            "-",
+            "--save-state",
+            &state,
+            "--threads",
+            "2",
+        ];
         let read = done(talkative(&args)).ended(0);
         assert_clean_run(&args.join(" "), &read);
         assert!(20 < read.counts("all")[4], "{}", read.err());
@@ -219,7 +266,13 @@ fn no_envelope_lets_anything_out() {
             let path = folder.write(&format!("logs/{name}.ndjson"), lines([text.into_bytes()]));
             let read = done(talkative(&["normalize", &path]));
             assert_clean_run(&format!("{} in {name}", format.name), &read);
-            assert_eq!(read.out(), bare, "{} in {name}: {}", format.name, read.err());
+            assert_eq!(
+                read.out(),
+                bare,
+                "{} in {name}: {}",
+                format.name,
+                read.err()
+            );
         }
         // And around records that cannot be read.
         let mut broken = Vec::new();
@@ -236,28 +289,66 @@ fn no_envelope_lets_anything_out() {
 
 /// The record in everything that collectors put around it, with words of the collector's own.
 fn envelopes(record: &Value) -> impl Iterator<Item = (&'static str, String)> {
-    let text = record.as_str().map_or_else(|| record.to_string(), str::to_owned);
+    let text = record
+        .as_str()
+        .map_or_else(|| record.to_string(), str::to_owned);
     let own = json!({"name": MARKER, "tags": [MARKER], "labels": {(MARKER): MARKER}});
     let all = [
-        ("logstash", json!({"@timestamp": MARKER, "host": own, "tags": [MARKER], "message": text})),
-        ("beats", json!({"agent": own, "log": own, "event": {"original": MARKER}, "message": text})),
-        ("vector", json!({"source_type": MARKER, "host": MARKER, "message": text})),
-        ("fluent", json!({"log": text, "stream": MARKER, "kubernetes": own})),
+        (
+            "logstash",
+            json!({"@timestamp": MARKER, "host": own, "tags": [MARKER], "message": text}),
+        ),
+        (
+            "beats",
+            json!({"agent": own, "log": own, "event": {"original": MARKER}, "message": text}),
+        ),
+        (
+            "vector",
+            json!({"source_type": MARKER, "host": MARKER, "message": text}),
+        ),
+        (
+            "fluent",
+            json!({"log": text, "stream": MARKER, "kubernetes": own}),
+        ),
         ("event_hub", json!({"records": [record], "metadata": own})),
-        ("splunk", json!({"time": MARKER, "host": MARKER, "sourcetype": MARKER, "event": record})),
+        (
+            "splunk",
+            json!({"time": MARKER, "host": MARKER, "sourcetype": MARKER, "event": record}),
+        ),
         ("splunk_text", json!({"fields": own, "event": text})),
-        ("cribl", json!({"_raw": text, "cribl_pipe": MARKER, "_time": MARKER})),
-        ("datadog", json!({"service": MARKER, "ddtags": MARKER, "message": text})),
-        ("datadog_attributes", json!({"service": MARKER, "attributes": record})),
-        ("eventbridge", json!({"detail-type": MARKER, "resources": [MARKER], "detail": record})),
+        (
+            "cribl",
+            json!({"_raw": text, "cribl_pipe": MARKER, "_time": MARKER}),
+        ),
+        (
+            "datadog",
+            json!({"service": MARKER, "ddtags": MARKER, "message": text}),
+        ),
+        (
+            "datadog_attributes",
+            json!({"service": MARKER, "attributes": record}),
+        ),
+        (
+            "eventbridge",
+            json!({"detail-type": MARKER, "resources": [MARKER], "detail": record}),
+        ),
         ("connect", json!({"schema": own, "payload": record})),
-        ("twice", json!({"detail": {"message": text, "by": MARKER}, "by": own})),
+        (
+            "twice",
+            json!({"detail": {"message": text, "by": MARKER}, "by": own}),
+        ),
         ("array", json!([record])),
         ("text", json!(text)),
     ];
     let all = all.map(|(name, value)| (name, value.to_string()));
-    let plain = ("plain_codec", format!("2026-03-02T10:00:00Z {MARKER}-host {text}"));
-    all.into_iter().chain([plain]).collect::<Vec<_>>().into_iter()
+    let plain = (
+        "plain_codec",
+        format!("2026-03-02T10:00:00Z {MARKER}-host {text}"),
+    );
+    all.into_iter()
+        .chain([plain])
+        .collect::<Vec<_>>()
+        .into_iter()
 }
 
 /// Names of files and documents tell a lot: they leave as hashes, unless the company wants to see them.
@@ -291,12 +382,28 @@ fn no_alert_and_no_state_holds_the_marker() {
         assert!(is_marked(log));
         folder.write(&format!("logs/{source}/all.ndjson"), log);
     }
-    let (logs, state, alerts) = (folder.at("logs"), folder.at("state"), folder.at("alerts.ndjson"));
-    let args = ["backtest", &logs, "-c", &config, "--alerts", "-", "--save-state", &state];
+    let (logs, state, alerts) = (
+        folder.at("logs"),
+        folder.at("state"),
+        folder.at("alerts.ndjson"),
+    );
+    let args = [
+        "backtest",
+        &logs,
+        "-c",
+        &config,
+        "--alerts",
+        "-",
+        "--save-state",
+        &state,
+    ];
     let read = done(talkative(&args)).ended(0);
     assert_clean_run("backtest", &read);
-    let detectors: std::collections::BTreeSet<String> =
-        read.alerts().iter().map(|alert| alert["detector"].to_string()).collect();
+    let detectors: std::collections::BTreeSet<String> = read
+        .alerts()
+        .iter()
+        .map(|alert| alert["detector"].to_string())
+        .collect();
     assert!(4 <= detectors.len(), "{detectors:?} of {}", read.err());
     assert_clean_folder(&folder.path().join("state"));
 
@@ -312,8 +419,13 @@ fn no_alert_and_no_state_holds_the_marker() {
 }
 
 fn marked_record(source: &str, json: &str) -> Vec<u8> {
-    let format = FORMATS.iter().find(|format| format.source == source).unwrap();
-    planted(format, &serde_json::from_str(json).unwrap()).to_string().into_bytes()
+    let format = FORMATS
+        .iter()
+        .find(|format| format.source == source)
+        .unwrap();
+    planted(format, &serde_json::from_str(json).unwrap())
+        .to_string()
+        .into_bytes()
 }
 
 /// The same through Kafka: records from before the first start and such that arrive later, good ones and
@@ -324,7 +436,10 @@ fn nothing_leaks_on_the_way_from_kafka() {
     let broker = EmbeddedBroker::start(&topics).unwrap();
     let produce = || {
         for format in FORMATS {
-            let partition = Partition { topic: format.source.to_owned(), number: 0 };
+            let partition = Partition {
+                topic: format.source.to_owned(),
+                number: 0,
+            };
             let now_ms = chrono::Utc::now().timestamp_millis();
             // Few enough for the broker, which keeps 5 MiB a partition.
             let all = samples(format).flat_map(|record| variants(format, &record));
@@ -343,6 +458,7 @@ fn nothing_leaks_on_the_way_from_kafka() {
 
     let once = done(talkative(&["run", "-c", &config, "--once"])).ended(0);
     assert_clean_run("run --once", &once);
+    assert!(100 < quarantined(&once), "{}", once.out());
     assert_clean_folder(&state);
 
     // A second state, whose service is at work when the records come.
@@ -372,11 +488,19 @@ fn kafka_config(broker: &EmbeddedBroker, folder: &Folder) -> String {
 }
 
 fn quarantined(done: &Done) -> u64 {
-    FORMATS.iter().map(|format| done.counts(format.source)[4]).sum()
+    FORMATS
+        .iter()
+        .map(|format| done.counts(format.source)[4])
+        .sum()
 }
 
 /// Records that the service has set aside so far.
 fn set_aside(folder: &Folder) -> u64 {
     let store = nightjar::store::alerts::AlertReader::open(&folder.path().join("state")).unwrap();
-    store.quarantine_counts().unwrap().iter().map(|counts| counts.entries).sum()
+    store
+        .quarantine_counts()
+        .unwrap()
+        .iter()
+        .map(|counts| counts.entries)
+        .sum()
 }

@@ -16,7 +16,10 @@ const RECORD: &str = r#"{"time":"2026-03-02T10:00:00Z","uid":"1","activity":"log
 fn sentence(done: &Done) -> String {
     let err = done.err();
     assert_eq!(err.lines().count(), 1, "not one sentence: {err}");
-    let text = err.trim_end().strip_prefix("nightjar: ").unwrap_or_else(|| panic!("{err}"));
+    let text = err
+        .trim_end()
+        .strip_prefix("nightjar: ")
+        .unwrap_or_else(|| panic!("{err}"));
     assert_is_for_people(text);
     text.to_owned()
 }
@@ -24,7 +27,18 @@ fn sentence(done: &Done) -> String {
 /// No dump of a value as Rust shows it to programmers.
 #[track_caller]
 fn assert_is_for_people(text: &str) {
-    for dump in ["Os {", "Error {", "Error(", "Some(", "None", " { ", "::", "RUST_", "panicked"] {
+    for dump in [
+        "Os {",
+        "BrokerTransport",
+        "Error {",
+        "Error(",
+        "Some(",
+        "None",
+        " { ",
+        "::",
+        "RUST_",
+        "panicked",
+    ] {
         assert!(!text.contains(dump), "{dump} in: {text}");
     }
     assert!(!text.ends_with('.'), "{text}");
@@ -46,13 +60,24 @@ fn misconfigured(text: &str, expected: &[&str]) {
     let folder = Folder::new();
     let log = folder.write("app/log.ndjson", RECORD);
     let config = folder.write("nightjar.toml", text);
-    for args in [&["check", "-c", &config][..], &["backtest", &log, "-c", &config], &["run", "-c", &config]] {
+    let check = ["check", "-c", &config];
+    let backtest = ["backtest", &log, "-c", &config];
+    for args in [&check[..], &backtest, &["run", "-c", &config]] {
         let done = run(args).ended(64);
         let said = done.out() + &done.err();
-        let problems: Vec<&str> = said.lines().filter(|line| line.starts_with(&config)).collect();
-        assert_eq!(problems.len(), expected.len(), "{args:?}: {said}");
+        let problems: Vec<&str> = said
+            .lines()
+            .filter(|line| line.starts_with(&config))
+            .collect();
+        // Only `check` goes on behind the first problem of what the configuration names.
+        let is_told =
+            problems.len() == expected.len() || args[0] != "check" && !problems.is_empty();
+        assert!(is_told, "{args:?}: {said}");
         for (problem, expected) in problems.iter().zip(expected) {
-            assert!(problem.starts_with(&format!("{config}:{expected}")), "{problem}, not {expected}");
+            assert!(
+                problem.starts_with(&format!("{config}:{expected}")),
+                "{problem}, not {expected}"
+            );
             assert!(problem.contains("; "), "says not what to do: {problem}");
             assert_is_for_people(problem);
         }
@@ -67,28 +92,58 @@ fn wrong_paths() {
     let log = folder.write("app/log.ndjson", RECORD);
     folder.write("none/notes.md", "no log");
     for command in ["backtest", "normalize"] {
-        refused(&[command, &nowhere], 1, &[&nowhere, "does not exist; name a log file"]);
-        refused(&[command, &none], 1, &[&none, "holds no log files; they end in .ndjson"]);
+        refused(
+            &[command, &nowhere],
+            1,
+            &[&nowhere, "does not exist; name a log file"],
+        );
+        refused(
+            &[command, &none],
+            1,
+            &[&none, "holds no log files; they end in .ndjson"],
+        );
         let pattern = folder.at("none/*.gz");
         refused(&[command, &pattern], 1, &[&pattern, "holds no log files"]);
         refused(&[command, "[x"], 1, &["[x is not a valid pattern; "]);
     }
     let file = folder.at("nowhere/alerts.ndjson");
-    refused(&["backtest", &log, "-q", "--alerts", &file], 1, &[&file, "cannot be written; "]);
-    refused(&["backtest", &log, "-q", "--labels", &nowhere], 1, &[&nowhere, "cannot be read"]);
+    refused(
+        &["backtest", &log, "-q", "--alerts", &file],
+        1,
+        &[&file, "cannot be written; "],
+    );
+    refused(
+        &["backtest", &log, "-q", "--labels", &nowhere],
+        1,
+        &[&nowhere, "cannot be read"],
+    );
     let inside_a_file = folder.at("app/log.ndjson/state");
     refused(
         &["backtest", &log, "-q", "--save-state", &inside_a_file],
         1,
-        &[&inside_a_file, "; name a folder that this user may write to"],
+        &[
+            &inside_a_file,
+            "; name a folder that this user may write to",
+        ],
     );
-    refused(&["alerts", "--state", &nowhere], 1, &["alerts.db does not exist; give the folder"]);
+    refused(
+        &["alerts", "--state", &nowhere],
+        1,
+        &["alerts.db does not exist; give the folder"],
+    );
     folder.write("company/logs/okta/1.ndjson", RECORD);
     let company = folder.at("company");
-    refused(&["generate", "--out", &company], 1, &["holds logs already; choose another folder"]);
+    refused(
+        &["generate", "--out", &company],
+        1,
+        &["holds logs already; choose another folder"],
+    );
     let absent = run(["check", "-c", &nowhere]).ended(64);
     let text = absent.out() + &absent.err();
-    assert!(text.starts_with(&format!("{nowhere}: cannot be read")), "{text}");
+    assert!(
+        text.starts_with(&format!("{nowhere}: cannot be read")),
+        "{text}"
+    );
     assert_is_for_people(text.trim_end());
 }
 
@@ -98,10 +153,22 @@ fn wrong_names() {
     let folder = Folder::new();
     let log = folder.write("app/log.ndjson", RECORD);
     for command in ["backtest", "normalize"] {
-        refused(&[command, &log, "--format", "okto"], 1, &["\"okto\"", "okta, web_proxy, or auto"]);
+        refused(
+            &[command, &log, "--format", "okto"],
+            1,
+            &["\"okto\"", "okta, web_proxy, or auto"],
+        );
     }
-    refused(&["detectors", "mass_downlod"], 1, &["mass_downlod", "mass_download, unusual_location"]);
-    refused(&["watch", "--connect", "nonsense"], 1, &["nonsense", "write it like http://"]);
+    refused(
+        &["detectors", "mass_downlod"],
+        1,
+        &["mass_downlod", "mass_download, unusual_location"],
+    );
+    refused(
+        &["watch", "--connect", "nonsense"],
+        1,
+        &["nonsense", "write it like http://"],
+    );
 }
 
 /// Arguments that cannot be understood are usage, not failure.
@@ -120,7 +187,9 @@ fn wrong_usage() {
         &["watch", "--severity", "awful"],
     ] {
         let done = run(args).ended(2);
-        assert!(done.out.is_empty() && done.err().contains("Usage: ") || done.err().contains("--help"));
+        assert!(
+            done.out.is_empty() && done.err().contains("Usage: ") || done.err().contains("--help")
+        );
     }
 }
 
@@ -174,7 +243,10 @@ fn nothing_to_read() {
     let done = run(["backtest", &log]).ended(1);
     let err = done.err();
     let last = err.lines().last().unwrap();
-    assert!(last.contains("not one record could be read; name the format with --format"), "{err}");
+    assert!(
+        last.contains("not one record could be read; name the format with --format"),
+        "{err}"
+    );
     assert_is_for_people(last);
 }
 
@@ -191,7 +263,11 @@ const ANY_PORT: &str = "[grpc]\nlisten = \"127.0.0.1:0\"\n";
 
 /// A port of this machine on which nobody listens.
 fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 /// A broker that is away is told and waited for; whoever stops the service meanwhile gets his way.
@@ -214,8 +290,13 @@ fn an_unreachable_broker_is_waited_for() {
 #[test]
 fn a_broker_that_comes_back_is_read() {
     let broker = EmbeddedBroker::start(&[("app", 1)]).unwrap();
-    let partition = Partition { topic: "app".to_owned(), number: 0 };
-    broker.produce(&partition, 1_772_445_600_000, Some(RECORD.as_bytes())).unwrap();
+    let partition = Partition {
+        topic: "app".to_owned(),
+        number: 0,
+    };
+    broker
+        .produce(&partition, 1_772_445_600_000, Some(RECORD.as_bytes()))
+        .unwrap();
     broker.flush(Duration::from_secs(20)).unwrap();
     broker.set_reachable(false).unwrap();
     let folder = Folder::new();
@@ -254,20 +335,37 @@ fn a_state_folder_is_nobody_elses() {
     service.address();
     let process = format!("is in use by process {}; ", service.id());
     refused(&["run", "-c", &first], 1, &[&state, &process]);
-    refused(&["backtest", &log, "-q", "-c", &first, "--save-state", &state], 1, &["; "]);
+    refused(
+        &["backtest", &log, "-q", "-c", &first, "--save-state", &state],
+        1,
+        &["; "],
+    );
     service.line_with("reading");
     service.stop("TERM").ended(0);
-    refused(&["run", "-c", &second], 1, &["was made for tenant first, not second; "]);
+    refused(
+        &["run", "-c", &second],
+        1,
+        &["was made for tenant first, not second; "],
+    );
     refused(
         &["backtest", &log, "-q", "-c", &first, "--save-state", &state],
         1,
         &[&state, "holds a state already; name an empty folder"],
     );
-    let zone = folder.write("zone.toml", "tenant = \"first\"\nzone = \"Asia/Tokyo\"\n[kafka]\ntopics = [\"app\"]\n");
+    let zone = folder.write(
+        "zone.toml",
+        "tenant = \"first\"\nzone = \"Asia/Tokyo\"\n[kafka]\ntopics = [\"app\"]\n",
+    );
     let mut command = nightjar(["run", "-c", &zone]);
-    command.env("NIGHTJAR__STATE__DIR", &state).env("NIGHTJAR__GRPC__LISTEN", "127.0.0.1:0");
+    command
+        .env("NIGHTJAR__STATE__DIR", &state)
+        .env("NIGHTJAR__GRPC__LISTEN", "127.0.0.1:0");
     let done = done(command).ended(1);
-    assert!(sentence(&done).contains("was made for zone UTC, not Asia/Tokyo; "), "{}", done.err());
+    assert!(
+        sentence(&done).contains("was made for zone UTC, not Asia/Tokyo; "),
+        "{}",
+        done.err()
+    );
 }
 
 /// A port that somebody else has.
@@ -296,6 +394,10 @@ fn no_topics() {
 fn no_service() {
     let address = format!("http://127.0.0.1:{}", closed_port());
     for command in ["alerts", "watch"] {
-        refused(&[command, "--connect", &address], 1, &[&address, "start `nightjar run`"]);
+        refused(
+            &[command, "--connect", &address],
+            1,
+            &[&address, "start `nightjar run`"],
+        );
     }
 }

@@ -37,7 +37,9 @@ fn is_like(pattern: &str, path: &str) -> bool {
             (None, None) => return true,
             (Some(part), Some(of)) if part == of => {}
             (Some(part), Some(of)) => {
-                let Some(part) = part.strip_suffix("[*]") else { return false };
+                let Some(part) = part.strip_suffix("[*]") else {
+                    return false;
+                };
                 if of.split_once('[').map(|(key, _)| key) != Some(part) {
                     return false;
                 }

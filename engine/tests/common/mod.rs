@@ -30,7 +30,9 @@ pub struct Done {
 
 impl Done {
     pub fn code(&self) -> i32 {
-        self.status.code().unwrap_or_else(|| panic!("ended by a signal: {}", self.err()))
+        self.status
+            .code()
+            .unwrap_or_else(|| panic!("ended by a signal: {}", self.err()))
     }
 
     pub fn out(&self) -> String {
@@ -45,7 +47,10 @@ impl Done {
     #[track_caller]
     pub fn ended(self, code: i32) -> Self {
         let (out, err) = (self.out(), self.err());
-        assert!(!err.contains("panicked at") && !err.contains("RUST_BACKTRACE"), "{err}");
+        assert!(
+            !err.contains("panicked at") && !err.contains("RUST_BACKTRACE"),
+            "{err}"
+        );
         assert_eq!(self.code(), code, "stdout: {out}\nstderr: {err}");
         self
     }
@@ -55,24 +60,36 @@ impl Done {
     pub fn digest(&self) -> String {
         let text = self.out() + &self.err();
         let digest = text.lines().find_map(|line| line.strip_prefix("digest: "));
-        digest.unwrap_or_else(|| panic!("no digest: {text}")).to_owned()
+        digest
+            .unwrap_or_else(|| panic!("no digest: {text}"))
+            .to_owned()
     }
 
     /// A source's line of the summary: records, rows, repeats, late, quarantined, ignored.
     #[track_caller]
     pub fn counts(&self, source: &str) -> [u64; 6] {
         let text = self.out() + &self.err();
-        let line = text.lines().find(|line| line.split_whitespace().next() == Some(source));
+        let line = text
+            .lines()
+            .find(|line| line.split_whitespace().next() == Some(source));
         let line = line.unwrap_or_else(|| panic!("no counts of {source}: {text}"));
-        let numbers: Vec<u64> = line.split_whitespace().skip(1).flat_map(str::parse).collect();
-        numbers.try_into().unwrap_or_else(|_| panic!("not six counts: {line}"))
+        let numbers: Vec<u64> = line
+            .split_whitespace()
+            .skip(1)
+            .flat_map(str::parse)
+            .collect();
+        numbers
+            .try_into()
+            .unwrap_or_else(|_| panic!("not six counts: {line}"))
     }
 
     /// The alerts on standard output.
     pub fn alerts(&self) -> Vec<serde_json::Value> {
         let out = self.out();
         let lines = out.lines().filter(|line| line.starts_with('{'));
-        lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+        lines
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect()
     }
 }
 
@@ -91,7 +108,11 @@ pub fn nightjar(args: impl IntoIterator<Item = impl AsRef<OsStr>>) -> Command {
 /// Runs it to its end.
 pub fn done(mut command: Command) -> Done {
     let output = command.output().unwrap();
-    Done { status: output.status, out: output.stdout, err: output.stderr }
+    Done {
+        status: output.status,
+        out: output.stdout,
+        err: output.stderr,
+    }
 }
 
 /// Runs it to its end.
@@ -110,13 +131,19 @@ pub struct Running {
 impl Running {
     /// Starts it.
     pub fn start(mut command: Command) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let (send, lines) = channel();
         let err = BufReader::new(child.stderr.take().unwrap());
         std::thread::spawn(move || {
             for line in err.split(b'\n').map_while(Result::ok) {
-                if send.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                if send
+                    .send(String::from_utf8_lossy(&line).into_owned())
+                    .is_err()
+                {
                     break;
                 }
             }
@@ -127,7 +154,12 @@ impl Running {
             let _ = stdout.read_to_end(&mut bytes);
             bytes
         });
-        Running { child, lines, out: Some(out), seen: String::new() }
+        Running {
+            child,
+            lines,
+            out: Some(out),
+            seen: String::new(),
+        }
     }
 
     /// The next line of standard error with these words.
@@ -135,7 +167,10 @@ impl Running {
     pub fn line_with(&mut self, words: &str) -> String {
         let end = Instant::now() + DEADLINE;
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     self.seen.push_str(&line);
                     self.seen.push('\n');
@@ -165,7 +200,13 @@ impl Running {
     /// Sends `INT`, `TERM`, `KILL`.
     pub fn signal(&self, name: &str) {
         let id = self.child.id().to_string();
-        assert!(Command::new("kill").args([&format!("-{name}"), &id]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &id])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     /// Waits for its end.
@@ -173,7 +214,10 @@ impl Running {
     pub fn end(mut self) -> Done {
         let end = Instant::now() + DEADLINE;
         loop {
-            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            match self
+                .lines
+                .recv_timeout(end.saturating_duration_since(Instant::now()))
+            {
                 Ok(line) => {
                     self.seen.push_str(&line);
                     self.seen.push('\n');
@@ -184,7 +228,11 @@ impl Running {
         }
         let status = self.child.wait().unwrap();
         let out = self.out.take().unwrap().join().unwrap();
-        Done { status, out, err: std::mem::take(&mut self.seen).into_bytes() }
+        Done {
+            status,
+            out,
+            err: std::mem::take(&mut self.seen).into_bytes(),
+        }
     }
 
     #[track_caller]
@@ -239,7 +287,9 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let mut folders = vec![folder.to_owned()];
     while let Some(folder) = folders.pop() {
-        let Ok(entries) = std::fs::read_dir(folder) else { continue };
+        let Ok(entries) = std::fs::read_dir(folder) else {
+            continue;
+        };
         for path in entries.map(|entry| entry.unwrap().path()) {
             if path.is_dir() {
                 folders.push(path);
@@ -254,12 +304,18 @@ pub fn files(folder: &Path) -> Vec<PathBuf> {
 
 /// A company with attacks in its last days.
 pub fn company() -> Company {
-    Company::new(&Plan { users: 20, days: 24, ..Plan::default() })
+    Company::new(&Plan {
+        users: 20,
+        days: 24,
+        ..Plan::default()
+    })
 }
 
 /// All records of a company, in the order of its days.
 pub fn records(company: &Company) -> Vec<Record> {
-    (0..company.plan().days).flat_map(|day| company.day(day)).collect()
+    (0..company.plan().days)
+        .flat_map(|day| company.day(day))
+        .collect()
 }
 
 /// Puts the company's configuration and directory into the folder; returns the configuration's path.
