@@ -1,12 +1,15 @@
 //! Ctrl-C, SIGTERM and readers that have seen enough: everything ends at a clean place.
 
+// A test fails by panicking.
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::Stdio;
 use std::time::Duration;
 
-use common::{Folder, Running, company, done, files, nightjar, records, run, until, write_setup};
+use common::{Folder, Running, company, done, nightjar, records, run, until, write_setup};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use nightjar::clock::Partition;
@@ -30,8 +33,8 @@ fn an_interrupted_backtest_leaves_nothing() {
     for record in records(&company()) {
         writeln!(gz, "{}", record.json).unwrap();
     }
-    // The same company many times over, as members of one file: half a minute's work.
-    folder.write("app/log.ndjson.gz", gz.finish().unwrap().repeat(300));
+    // The same company many times over, as members of one file: many seconds of work.
+    folder.write("app/log.ndjson.gz", gz.finish().unwrap().repeat(60));
     std::fs::create_dir(folder.path().join("tmp")).unwrap();
     for (name, number) in [("INT", 2), ("TERM", 15)] {
         let (log, state, alerts) = (
@@ -56,7 +59,7 @@ fn an_interrupted_backtest_leaves_nothing() {
         let done = backtest.stop(name).ended(1);
         assert_eq!(done.err(), "nightjar: interrupted; nothing was stored\n");
         assert!(done.out.is_empty());
-        assert!(files(&folder.path().join("tmp")).is_empty());
+        assert_eq!(std::fs::read_dir(folder.at("tmp")).unwrap().count(), 0);
         assert_eq!(folder.files().len(), 1, "{:?}", folder.files());
     }
 }
@@ -201,5 +204,21 @@ fn a_closed_pipe_is_quiet_everywhere() {
             !err.contains("panicked") && !err.contains("ipe"),
             "{args:?}: {err}"
         );
+    }
+}
+
+/// The demonstration takes its folder with it, whenever it is stopped.
+#[test]
+fn an_interrupted_demo_leaves_nothing() {
+    let folder = Folder::new();
+    for words in ["learning", "arrive on Kafka", "reading partition="] {
+        let mut command = nightjar(["demo", "--json"]);
+        command.env("TMPDIR", folder.path());
+        let mut demo = Running::start(command);
+        demo.line_with(words);
+        until("the signal is heeded", || catches(demo.id(), 2));
+        let done = demo.stop("INT").ended(0);
+        assert!(!done.err().contains("all "), "{}", done.err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -98,7 +98,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             }
             if args.once {
                 stop.store(true, Ordering::Relaxed);
-            } else {
+            } else if !stop.load(Ordering::Relaxed) {
                 say(&format!(
                     "all {produced} records are judged; Ctrl-C ends the demo, or look closer with\n  nightjar watch --connect {address} --from 0"
                 ));
