@@ -234,7 +234,11 @@ fn follow(
                     } else {
                         alert_line(&alert, &look)
                     };
-                    println!("{line}");
+                    // Whoever reads has seen enough.
+                    if super::print(&format!("{line}\n")).is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                        return Ok(printed);
+                    }
                 }
                 Ok(Event::Heartbeat(_) | Event::Gap(_)) => {}
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(printed),

@@ -64,7 +64,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         bar.set_position(u64::from(days))
     })?;
     bar.finish_and_clear();
-    print!("{}", summary(&company, &args.out, &written));
+    super::print(&summary(&company, &args.out, &written))?;
     Ok(ExitCode::SUCCESS)
 }
 
