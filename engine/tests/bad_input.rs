@@ -1,6 +1,8 @@
 //! Bad input is data, not failure: what cannot be read is counted and set aside by position, and the
 //! records around it are read as if nothing had happened.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! Mistakes that people make: each is answered by one sentence that says what is wrong and what to do.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use std::net::TcpListener;

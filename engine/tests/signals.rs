@@ -1,5 +1,7 @@
 //! Ctrl-C, SIGTERM and readers that have seen enough: everything ends at a clean place.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use std::io::{BufRead as _, BufReader, Write as _};
