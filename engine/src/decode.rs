@@ -119,7 +119,7 @@ pub enum Reject {
     #[error("the record's {column} has the wrong type")]
     WrongType {
         /// The column.
-        column: &'static str,
+        column: Column,
     },
     /// More envelopes around it than are opened.
     #[error("the record lies in too many envelopes")]
@@ -241,9 +241,6 @@ impl Decoder {
 
     /// A list of records. Elements fail one by one, unless none is a record.
     fn list(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
-        if DEPTH_MAX <= depth {
-            return Err(Reject::TooDeep);
-        }
         let mut cursor = Cursor::new(text);
         cursor.at = 1;
         let (mut read, mut failed) = (0usize, Vec::new());
@@ -259,7 +256,13 @@ impl Decoder {
             cursor.peek();
             let start = cursor.at;
             cursor.skip().map_err(|_| Reject::NotJson)?;
-            match self.text(&text[start..cursor.at], depth + 1, at) {
+            let element = &text[start..cursor.at];
+            // A list in a list is nobody's envelope, and would be opened without end.
+            let result = match element.starts_with('[') {
+                true => Err(Reject::NotRecognised),
+                false => self.text(element, depth, at),
+            };
+            match result {
                 Ok(()) => read += 1,
                 Err(reason) => failed.push(reason),
             }
@@ -288,16 +291,14 @@ impl Decoder {
         if !content.contains('{') {
             return Err(Reject::NotRecognised);
         }
-        if DEPTH_MAX <= depth {
-            return Err(Reject::TooDeep);
-        }
+        // Each level of quoting doubles the backslashes, so a record has few of them.
         if !span.escaped {
-            return self.text(content.trim_ascii(), depth + 1, at);
+            return self.text(content.trim_ascii(), depth, at);
         }
         let mut unescaped = self.memory.unescaped.pop().unwrap_or_default();
         unescaped.clear();
         let result = match unescape(content, &mut unescaped) {
-            Ok(()) => self.text(unescaped.trim_ascii(), depth + 1, at),
+            Ok(()) => self.text(unescaped.trim_ascii(), depth, at),
             Err(_) => Err(Reject::NotJson),
         };
         self.memory.unescaped.push(unescaped);

@@ -1,8 +1,7 @@
 //! Bad input is data, not failure: what cannot be read is counted and set aside by position, and the
 //! records around it are read as if nothing had happened.
 
-// A test fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 

@@ -4,8 +4,7 @@
 //! Invariant: what may leave a record is listed here by hand, beside the formats' files, not read from
 //! them: whoever names one more place of a record has to say here that it may leave.
 
-// A test fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 #[path = "canary/formats.rs"]

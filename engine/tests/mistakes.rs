@@ -1,7 +1,6 @@
 //! Mistakes that people make: each is answered by one sentence that says what is wrong and what to do.
 
-// A test fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 

@@ -1,7 +1,6 @@
 //! The README says what the program does: tables, commands and the configuration in it are checked.
 
-// A test fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 

@@ -1,7 +1,6 @@
 //! Ctrl-C, SIGTERM and readers that have seen enough: everything ends at a clean place.
 
-// A test fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
 
 mod common;
 

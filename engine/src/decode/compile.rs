@@ -12,7 +12,7 @@ use super::language::{
     FormatFile, Literal, OneOrMore, SourceFile, SourceTable, SwitchFile, TestFile, TestTable, When,
 };
 use super::program::{
-    Action, Change, Check, Constant, From, Program, Source, Switch, Test, Values,
+    Action, Change, Check, Constant, Fill, From, Program, Source, Switch, Test, Values,
 };
 use super::tree::{Node, Pairs, PathError, SlotId, TreeBuilder};
 
@@ -215,7 +215,7 @@ impl Compiler {
     fn columns(
         &mut self,
         file: &BTreeMap<Column, OneOrMore<SourceFile>>,
-    ) -> Result<Vec<(Column, Vec<Source>)>, Mistake> {
+    ) -> Result<Vec<Fill>, Mistake> {
         let mut columns = Vec::new();
         for (column, sources) in file {
             let mut compiled = Vec::new();
@@ -231,7 +231,21 @@ impl Compiler {
                     SourceFile::Table(table) => self.source(*column, table, &mut compiled)?,
                 }
             }
-            columns.push((*column, compiled));
+            let plain = match &compiled[..] {
+                [
+                    Source {
+                        when,
+                        from: From::Slot(slot),
+                        change: None,
+                    },
+                ] if when.is_empty() => Some(*slot),
+                _ => None,
+            };
+            columns.push(Fill {
+                column: *column,
+                plain,
+                sources: compiled,
+            });
         }
         Ok(columns)
     }

@@ -37,6 +37,15 @@ pub(crate) fn says_nothing(text: &str) -> bool {
     WORDS.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
+/// The text without white space around it, of which there mostly is none.
+#[inline(always)]
+pub(crate) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if b' ' < *first && b' ' < *last => text,
+        _ => text.trim_ascii(),
+    }
+}
+
 /// A yes or a no, as text or number.
 pub(crate) fn flag(text: &str) -> Option<bool> {
     let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));

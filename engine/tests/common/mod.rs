@@ -3,6 +3,8 @@
 //! Invariant: no story sees the environment of whoever runs it, leaves anything behind, or waits longer
 //! than a deadline.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 // Each story is a program of its own and uses a part of this.
 #![allow(dead_code)]
 
