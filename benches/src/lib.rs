@@ -3,7 +3,7 @@
 //! Invariant: whatever is compared reads the same bytes from memory, on one thread.
 
 pub mod bare;
-pub mod memory;
+pub mod kernel;
 pub mod ours;
 pub mod workload;
 
