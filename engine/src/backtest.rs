@@ -84,7 +84,8 @@ pub struct Judged {
 impl Judged {
     fn take(&mut self, sealed: Vec<SealedDay>) {
         let alerts = sealed.into_iter().flat_map(|day| day.alerts);
-        self.alerts.extend(alerts.map(|alert| (alert.id.clone(), alert)));
+        self.alerts
+            .extend(alerts.map(|alert| (alert.id.clone(), alert)));
     }
 
     /// Stores the trained state in an empty folder for `run` to go on from, as it is before the last days
@@ -105,7 +106,11 @@ impl Judged {
             return Err(BacktestError::StateExists(folder.display().to_string()));
         }
         let alerts = AlertStore::open(folder, &config.tenant, config.zone)?;
-        let open = self.core.changes().into_iter().flat_map(|(_, _, alerts)| alerts);
+        let open = self
+            .core
+            .changes()
+            .into_iter()
+            .flat_map(|(_, _, alerts)| alerts);
         let so_far: Vec<Alert> = self.alerts.values().cloned().chain(open).collect();
         alerts.publish(&so_far, None)?;
         alerts.set_aside(rejected)?;
@@ -156,7 +161,10 @@ pub fn judge(
         let sealed = judged.core.require(day);
         judged.take(sealed);
         let batches = days.take(day)?;
-        judged.core.observe(&batches).expect("the intake makes canonical batches");
+        judged
+            .core
+            .observe(&batches)
+            .expect("the intake makes canonical batches");
         progress(day);
     }
     Ok(judged)

@@ -81,7 +81,9 @@ impl DayStore {
         }
         while self.bytes_max < self.bytes {
             let largest = self.days.iter().max_by_key(|(_, waiting)| waiting.bytes);
-            let Some(day) = largest.map(|(day, _)| *day) else { break };
+            let Some(day) = largest.map(|(day, _)| *day) else {
+                break;
+            };
             self.spill(day)?;
         }
         Ok(())
@@ -107,10 +109,15 @@ impl DayStore {
     /// # Errors
     /// When a spilled file cannot be read back.
     pub fn take(&mut self, day: Day) -> Result<Vec<RecordBatch>, SpillError> {
-        let Some(mut waiting) = self.days.remove(&day) else { return Ok(Vec::new()) };
+        let Some(mut waiting) = self.days.remove(&day) else {
+            return Ok(Vec::new());
+        };
         self.bytes -= waiting.bytes;
         for path in waiting.spilled {
-            let io = |source| SpillError::Io { path: path.clone(), source };
+            let io = |source| SpillError::Io {
+                path: path.clone(),
+                source,
+            };
             let reader = FileReader::try_new(BufReader::new(File::open(&path).map_err(io)?), None)?;
             for batch in reader {
                 waiting.batches.push(batch?);
@@ -121,9 +128,14 @@ impl DayStore {
     }
 
     fn spill(&mut self, day: Day) -> Result<(), SpillError> {
-        let Some(waiting) = self.days.get_mut(&day) else { return Ok(()) };
+        let Some(waiting) = self.days.get_mut(&day) else {
+            return Ok(());
+        };
         let path = self.folder.join(format!("{day}-{}.arrow", self.files));
-        let io = |source| SpillError::Io { path: path.clone(), source };
+        let io = |source| SpillError::Io {
+            path: path.clone(),
+            source,
+        };
         std::fs::create_dir_all(&self.folder).map_err(io)?;
         self.made_folder = true;
         self.files += 1;
@@ -156,7 +168,9 @@ pub fn by_day(
     batch: &RecordBatch,
 ) -> Result<Vec<(Day, RecordBatch)>, ArrowError> {
     let Ok(events) = nightjar_detectors::event::Events::new(batch) else {
-        return Err(ArrowError::SchemaError("not a batch of canonical events".into()));
+        return Err(ArrowError::SchemaError(
+            "not a batch of canonical events".into(),
+        ));
     };
     let mut rows = BTreeMap::<Day, Vec<u32>>::new();
     let mut last: Option<(Day, i64, i64)> = None;
@@ -196,7 +210,11 @@ mod tests {
                 builder.begin("s", "o");
                 for hour in 0..48 {
                     let time = 1_772_000_000_000 + (hour + n) * 3_600_000;
-                    builder.push(&Draft { time, uid: &format!("{n}-{hour}"), ..Draft::default() });
+                    builder.push(&Draft {
+                        time,
+                        uid: &format!("{n}-{hour}"),
+                        ..Draft::default()
+                    });
                 }
                 store.push(&calendar, builder.finish()).unwrap();
             }

@@ -4,15 +4,10 @@
 //! Invariant: everything is a function of the plan. The same plan gives the same bytes, and a day
 //! can be made without the days before it.
 
-// The company's words (departments, lives, operations) say what they mean.
-#[allow(missing_docs)]
-mod people;
-#[allow(missing_docs)]
-mod vendors;
-
 mod chance;
 mod log;
 mod output;
+mod people;
 mod places;
 mod routine;
 mod scenario;
@@ -20,6 +15,7 @@ mod services;
 mod shape;
 mod shifts;
 mod story;
+mod vendors;
 mod workload;
 
 use std::fmt::Write as _;

@@ -100,7 +100,10 @@ impl Intake {
 
     /// However late, a row is on time: for what a topic held before the first start.
     pub fn without_lateness(mut self) -> Self {
-        self.rows.lateness_ms.iter_mut().for_each(|lateness_ms| *lateness_ms = i64::MAX);
+        self.rows
+            .lateness_ms
+            .iter_mut()
+            .for_each(|lateness_ms| *lateness_ms = i64::MAX);
         self
     }
 
@@ -175,7 +178,11 @@ impl Intake {
 }
 
 fn class_names(formats: &Formats) -> Vec<&str> {
-    formats.classes().iter().map(|class| class.name.as_str()).collect()
+    formats
+        .classes()
+        .iter()
+        .map(|class| class.name.as_str())
+        .collect()
 }
 
 impl Rows {
@@ -210,7 +217,10 @@ impl Sink for Rows {
         if !late {
             self.latest_ms = self.latest_ms.max(Some(row.time));
         }
-        let mut row = Draft { late, ..row.clone() };
+        let mut row = Draft {
+            late,
+            ..row.clone()
+        };
         self.enricher.enrich(&mut row, &mut self.cache);
         self.builder.push(&row);
     }

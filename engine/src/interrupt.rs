@@ -9,13 +9,19 @@ use tokio::signal::unix::{SignalKind, signal};
 pub fn flag() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     let set = stop.clone();
+    let (tell, ready) = std::sync::mpsc::sync_channel(1);
     let wait = move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
         let Ok(runtime) = runtime else { return };
         runtime.block_on(async {
             let interrupt = signal(SignalKind::interrupt());
             let terminate = signal(SignalKind::terminate());
-            let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else { return };
+            let (Ok(mut interrupt), Ok(mut terminate)) = (interrupt, terminate) else {
+                return;
+            };
+            let _ = tell.send(());
             loop {
                 tokio::select! {
                     _ = interrupt.recv() => {}
@@ -28,6 +34,13 @@ pub fn flag() -> Arc<AtomicBool> {
         });
     };
     // Without the thread Ctrl-C ends the process as usual: nothing is lost, only less tidy.
-    let _ = std::thread::Builder::new().name("signals".into()).spawn(wait);
+    if std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(wait)
+        .is_ok()
+    {
+        // An end without a word: the thread has given up.
+        let _ = ready.recv();
+    }
     stop
 }

@@ -53,7 +53,9 @@ pub enum RunError {
     #[error(transparent)]
     Restore(#[from] RestoreError),
     /// The stored positions cannot be read.
-    #[error("the state folder's positions cannot be read; restore a backup or start with an empty state folder")]
+    #[error(
+        "the state folder's positions cannot be read; restore a backup or start with an empty state folder"
+    )]
     Meta(#[source] postcard::Error),
     /// Rows could not be spilled or stored.
     #[error(transparent)]
@@ -94,7 +96,9 @@ impl Gate {
 /// The latest day whose rows may be judged.
 fn ready_day(core: &Core) -> Option<Day> {
     let of = core.detectors().iter().zip(core.sealed());
-    of.map(|(active, sealed)| sealed.map(|sealed| sealed + active.lag)).min().flatten()
+    of.map(|(active, sealed)| sealed.map(|sealed| sealed + active.lag))
+        .min()
+        .flatten()
 }
 
 /// Runs on the calling thread until `stop` is set, or to the end with [`Options::once`].

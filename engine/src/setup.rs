@@ -84,7 +84,10 @@ impl Setup {
     /// The format of a source; `None` recognises it record by record.
     pub fn format_of(&self, source: &str) -> Option<&str> {
         let configured = || self.config.sources.get(source)?.format.as_deref();
-        self.format.as_deref().or_else(configured).filter(|format| *format != "auto")
+        self.format
+            .as_deref()
+            .or_else(configured)
+            .filter(|format| *format != "auto")
     }
 
     /// How to decode.

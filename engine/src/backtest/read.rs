@@ -57,7 +57,12 @@ struct Shared<'a> {
 pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
     let days = DayStore::new(inputs.memory_bytes, inputs.spill_folder.clone());
     let next_file = AtomicUsize::new(0);
-    let shared = Shared { setup, inputs, next_file, days: Mutex::new(days) };
+    let shared = Shared {
+        setup,
+        inputs,
+        next_file,
+        days: Mutex::new(days),
+    };
     let threads = inputs.threads.max(1);
     let (give, take) = crossbeam_channel::bounded::<Block>(threads);
     let workers: Vec<Result<Worker<'_>, BacktestError>> = std::thread::scope(|scope| {
@@ -69,7 +74,10 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
             .collect();
         // Only the workers may hold the giving end, or the last of them would wait for ever.
         drop(give);
-        handles.into_iter().map(|h| h.join().expect("a reader panicked")).collect()
+        handles
+            .into_iter()
+            .map(|h| h.join().expect("a reader panicked"))
+            .collect()
     });
     let mut counts = SourceCounts::new();
     let mut rejected = Vec::new();
@@ -83,9 +91,8 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
     if inputs.stop.load(Ordering::Relaxed) {
         return Err(BacktestError::Interrupted);
     }
-    rejected.sort_by(|a, b| {
-        (&a.origin, a.offset, a.element).cmp(&(&b.origin, b.offset, b.element))
-    });
+    rejected
+        .sort_by(|a, b| (&a.origin, a.offset, a.element).cmp(&(&b.origin, b.offset, b.element)));
     Ok(Read {
         days: shared.days.into_inner().expect("no reader panicked"),
         counts,
@@ -120,7 +127,13 @@ pub fn read_records<'r>(
             days.push(&setup.world.calendar, intake.take_batch())?;
         }
     }
-    let mut read = Read { days, counts: SourceCounts::new(), rejected: Vec::new(), files: 0, bytes };
+    let mut read = Read {
+        days,
+        counts: SourceCounts::new(),
+        rejected: Vec::new(),
+        files: 0,
+        bytes,
+    };
     for (source, (mut intake, _)) in intakes {
         read.days.push(&setup.world.calendar, intake.take_batch())?;
         read.counts.insert(source, intake.take_counts());
@@ -152,8 +165,10 @@ impl<'a> Worker<'a> {
             && let Some(file) = files.get(number)
         {
             let mut failure = None;
-            read_file(&file.path, self.shared.inputs.progress, &mut |piece| {
-                match self.piece(number, piece, &give) {
+            read_file(
+                &file.path,
+                self.shared.inputs.progress,
+                &mut |piece| match self.piece(number, piece, &give) {
                     Ok(()) if !self.shared.inputs.stop.load(Ordering::Relaxed) => {
                         ControlFlow::Continue(())
                     }
@@ -162,8 +177,8 @@ impl<'a> Worker<'a> {
                         failure = Some(error);
                         ControlFlow::Break(())
                     }
-                }
-            })?;
+                },
+            )?;
             if let Some(error) = failure {
                 return Err(error);
             }
@@ -176,7 +191,10 @@ impl<'a> Worker<'a> {
             self.flush(source)?;
         }
         for (source, intake) in &mut self.intakes {
-            self.counts.entry((*source).to_owned()).or_default().add(intake.take_counts());
+            self.counts
+                .entry((*source).to_owned())
+                .or_default()
+                .add(intake.take_counts());
             self.rejected.append(&mut intake.take_rejected());
         }
         Ok(self)
@@ -189,11 +207,18 @@ impl<'a> Worker<'a> {
         give: &Sender<Block>,
     ) -> Result<(), BacktestError> {
         match piece {
-            Piece::Lines { bytes, first_record } => {
+            Piece::Lines {
+                bytes,
+                first_record,
+            } => {
                 if self.shared.inputs.threads <= 1 {
                     return self.lines(file, bytes, first_record);
                 }
-                let block = Block { file, bytes: std::mem::take(bytes), first_record };
+                let block = Block {
+                    file,
+                    bytes: std::mem::take(bytes),
+                    first_record,
+                };
                 match give.try_send(block) {
                     Ok(()) => Ok(()),
                     // Everybody is busy: do it here.
@@ -216,17 +241,15 @@ impl<'a> Worker<'a> {
             let intake = Intake::new(self.shared.setup, &file.source)?;
             self.intakes.insert(&file.source, intake);
         }
-        let intake = self.intakes.get_mut(file.source.as_str()).expect("just made");
+        let intake = self
+            .intakes
+            .get_mut(file.source.as_str())
+            .expect("just made");
         intake.begin(&file.path.to_string_lossy());
         Ok(intake)
     }
 
-    fn lines(
-        &mut self,
-        file: usize,
-        bytes: &[u8],
-        first_record: u64,
-    ) -> Result<(), BacktestError> {
+    fn lines(&mut self, file: usize, bytes: &[u8], first_record: u64) -> Result<(), BacktestError> {
         let intake = self.intake(file)?;
         intake.lines(bytes, first_record);
         if BATCH_ROWS <= intake.waiting() {
@@ -247,7 +270,9 @@ impl<'a> Worker<'a> {
     }
 
     fn flush(&mut self, source: &str) -> Result<(), SpillError> {
-        let Some(intake) = self.intakes.get_mut(source) else { return Ok(()) };
+        let Some(intake) = self.intakes.get_mut(source) else {
+            return Ok(());
+        };
         if intake.waiting() == 0 {
             return Ok(());
         }

@@ -44,7 +44,9 @@ pub enum LabelError {
     #[error("labels file {0} cannot be read")]
     Io(String, #[source] std::io::Error),
     /// Not a list of labels.
-    #[error("labels file {0} is not a JSON list of {{id, scenario, difficulty, attack, detectors, entity, start, end}}")]
+    #[error(
+        "labels file {0} is not a JSON list of {{id, scenario, difficulty, attack, detectors, entity, start, end}}"
+    )]
     Json(String, #[source] serde_json::Error),
     /// A time is no time.
     #[error("label {0} has a start or end that is not an RFC 3339 time")]
@@ -62,7 +64,9 @@ pub fn read_labels(path: &std::path::Path) -> Result<Vec<Label>, LabelError> {
 }
 
 fn time_ms(text: &str) -> Option<i64> {
-    chrono::DateTime::parse_from_rfc3339(text).ok().map(|at| at.timestamp_millis())
+    chrono::DateTime::parse_from_rfc3339(text)
+        .ok()
+        .map(|at| at.timestamp_millis())
 }
 
 /// Compares alerts with labels.
@@ -102,7 +106,11 @@ pub fn score<'a>(
             }
         }
         let fate = Fate { label, met_by };
-        if label.attack { score.attacks.push(fate) } else { score.oddities.push(fate) }
+        if label.attack {
+            score.attacks.push(fate)
+        } else {
+            score.oddities.push(fate)
+        }
     }
     let incidents: std::collections::BTreeSet<&String> =
         shown.iter().map(|(alert, _)| &alert.incident).collect();

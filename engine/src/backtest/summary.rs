@@ -34,7 +34,11 @@ impl Summary {
         days: usize,
         elapsed: Duration,
     ) -> Self {
-        let mut summary = Summary { days, elapsed, ..Summary::default() };
+        let mut summary = Summary {
+            days,
+            elapsed,
+            ..Summary::default()
+        };
         for (source, counts) in counts {
             summary.sources.entry(source.clone()).or_default().0 = *counts;
         }
@@ -87,7 +91,13 @@ impl Summary {
     }
 
     fn write_sources(&self, out: &mut String) {
-        let wide = self.sources.keys().map(String::len).max().unwrap_or(0).max(6);
+        let wide = self
+            .sources
+            .keys()
+            .map(String::len)
+            .max()
+            .unwrap_or(0)
+            .max(6);
         let _ = writeln!(
             out,
             "{:wide$}  {:>11} {:>11} {:>9} {:>7} {:>11} {:>9}",
@@ -127,10 +137,16 @@ impl Summary {
 /// The score as a table for people.
 pub fn score_text(score: &Score<'_>) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{:24} {:10} {:>6} {:>6}", "scenario", "difficulty", "found", "of");
+    let _ = writeln!(
+        out,
+        "{:24} {:10} {:>6} {:>6}",
+        "scenario", "difficulty", "found", "of"
+    );
     let mut rows = BTreeMap::<(&str, &str), [usize; 2]>::new();
     for fate in &score.attacks {
-        let row = rows.entry((&fate.label.scenario, &fate.label.difficulty)).or_default();
+        let row = rows
+            .entry((&fate.label.scenario, &fate.label.difficulty))
+            .or_default();
         row[0] += usize::from(fate.is_met());
         row[1] += 1;
     }

@@ -70,14 +70,21 @@ pub struct BacktestArgs {
 /// # Errors
 /// When a path means nothing, a file cannot be opened, or an output cannot be written.
 pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
+    let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
     let labels = args.labels.as_deref().map(read_labels).transpose()?;
     let files = file::list(&args.paths)?;
-    let threads = args.threads.map_or_else(super::default_threads, usize::from);
-    let stop = crate::interrupt::flag();
+    let threads = args
+        .threads
+        .map_or_else(super::default_threads, usize::from);
     let started = Instant::now();
     let read = read(&setup, &files, threads, args.quiet, &stop)?;
-    let Read { days, counts, rejected, .. } = read;
+    let Read {
+        days,
+        counts,
+        rejected,
+        ..
+    } = read;
     let mut judged = judge(&setup, threads, days, args.quiet, &stop)?;
     if let Some(folder) = &args.save_state {
         judged.save(&setup, &rejected, folder)?;
@@ -86,13 +93,25 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let elapsed = started.elapsed();
     let alerts = reported(args, &judged);
     let days = judged.days;
-    let summary = Summary::new(&counts, judged.tallies(), alerts.iter().copied(), days, elapsed);
+    let summary = Summary::new(
+        &counts,
+        judged.tallies(),
+        alerts.iter().copied(),
+        days,
+        elapsed,
+    );
     if let Some(path) = &args.alerts {
         write_alerts(path, &alerts)?;
     }
     // Where the alerts go to standard output, everything else goes to standard error.
     let to_stderr = args.alerts.as_deref() == Some(Path::new("-"));
-    let say = |text: &str| if to_stderr { eprint!("{text}") } else { print!("{text}") };
+    let say = |text: &str| {
+        if to_stderr {
+            eprint!("{text}")
+        } else {
+            print!("{text}")
+        }
+    };
     if !args.quiet {
         list_rejected(&rejected);
         say(&summary.text(setup.config.detection.budget_per_day));
@@ -103,13 +122,19 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     }
     say(&format!("digest: {}\n", summary.digest()));
     if summary.is_all_unreadable() {
-        anyhow::bail!("not one record could be read; name the format with --format, see `nightjar formats`");
+        anyhow::bail!(
+            "not one record could be read; name the format with --format, see `nightjar formats`"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }
 
 fn bar(length: u64, quiet: bool, template: &str) -> ProgressBar {
-    let target = if quiet { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
+    let target = if quiet {
+        ProgressDrawTarget::hidden()
+    } else {
+        ProgressDrawTarget::stderr()
+    };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     bar.with_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()))
 }
@@ -122,7 +147,11 @@ fn read(
     stop: &AtomicBool,
 ) -> anyhow::Result<Read> {
     let bytes = files.iter().map(|file| file.bytes).sum();
-    let bar = bar(bytes, quiet, "reading {wide_bar} {bytes}/{total_bytes} {eta}");
+    let bar = bar(
+        bytes,
+        quiet,
+        "reading {wide_bar} {bytes}/{total_bytes} {eta}",
+    );
     let spill_folder = std::env::temp_dir().join(format!("nightjar-{}", std::process::id()));
     let inputs = Inputs {
         files,
@@ -144,7 +173,11 @@ fn judge(
     quiet: bool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Judged> {
-    let bar = bar(days.days().len() as u64, quiet, "judging {wide_bar} {pos}/{len} days {eta}");
+    let bar = bar(
+        days.days().len() as u64,
+        quiet,
+        "judging {wide_bar} {pos}/{len} days {eta}",
+    );
     let judged = backtest::judge(setup, threads, days, stop, &|_| bar.inc(1));
     bar.finish_and_clear();
     Ok(judged?)
@@ -181,7 +214,10 @@ fn write_alerts(path: &Path, alerts: &[&Alert]) -> anyhow::Result<()> {
 
 fn list_rejected(rejected: &[QuarantineEntry]) {
     for entry in rejected.iter().take(LISTED_MAX) {
-        eprintln!("{}@{}: {} ({} bytes)", entry.origin, entry.offset, entry.reason, entry.bytes);
+        eprintln!(
+            "{}@{}: {} ({} bytes)",
+            entry.origin, entry.offset, entry.reason, entry.bytes
+        );
     }
     if LISTED_MAX < rejected.len() {
         let more = rejected.len() - LISTED_MAX;

@@ -56,7 +56,12 @@ pub fn detectors(args: &DetectorsArgs) -> anyhow::Result<ExitCode> {
         Some(name) => {
             let entry = CATALOG.iter().find(|entry| entry.name == name);
             let known: Vec<&str> = CATALOG.iter().map(|entry| entry.name).collect();
-            let none = || anyhow::anyhow!("there is no detector {name}; there are {}", known.join(", "));
+            let none = || {
+                anyhow::anyhow!(
+                    "there is no detector {name}; there are {}",
+                    known.join(", ")
+                )
+            };
             vec![entry.ok_or_else(none)?]
         }
     };
@@ -66,16 +71,17 @@ pub fn detectors(args: &DetectorsArgs) -> anyhow::Result<ExitCode> {
     } else if args.markdown {
         detectors_markdown()
     } else {
-        chosen.into_iter().map(|entry| page(entry, args.name.is_some())).collect()
+        chosen
+            .into_iter()
+            .map(|entry| page(entry, args.name.is_some()))
+            .collect()
     };
     std::io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 fn entry_json(entry: &Entry) -> Value {
-    let param = |p: &nightjar_detectors::catalog::Param| {
-        json!({"name": p.name, "default": p.default, "unit": p.unit, "help": p.help})
-    };
+    let param = |p: &nightjar_detectors::catalog::Param| json!({"name": p.name, "default": p.default, "unit": p.unit, "help": p.help});
     json!({
         "name": entry.name,
         "attack": entry.attack,
@@ -111,10 +117,15 @@ fn page(entry: &Entry, is_whole: bool) -> String {
 
 /// The README's table of detectors.
 pub fn detectors_markdown() -> String {
-    let mut text = String::from("| detector | flags | ATT&CK | parameters | blind to |\n|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| detector | flags | ATT&CK | parameters | blind to |\n|---|---|---|---|---|\n",
+    );
     for entry in CATALOG {
-        let params: Vec<String> =
-            entry.params.iter().map(|p| format!("`{} = {}`", p.name, p.default)).collect();
+        let params: Vec<String> = entry
+            .params
+            .iter()
+            .map(|p| format!("`{} = {}`", p.name, p.default))
+            .collect();
         let (attack, params) = (entry.attack.join(", "), params.join(", "));
         let page = entry.page;
         text += &format!(
@@ -171,7 +182,11 @@ fn lateness(format: &Format) -> String {
 
 fn columns(format: &Format) -> String {
     let names = json!(format.columns);
-    let names = names.as_array().into_iter().flatten().filter_map(Value::as_str);
+    let names = names
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str);
     names.collect::<Vec<_>>().join(", ")
 }
 
@@ -181,7 +196,12 @@ fn fed(format: &Format) -> String {
         let mut activities = format.classes.iter().flat_map(|class| &class.activities);
         activities.any(|activity| entry.activities.contains(activity))
     };
-    CATALOG.iter().filter(feeds).map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+    CATALOG
+        .iter()
+        .filter(feeds)
+        .map(|entry| entry.name)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn format_text(format: &Format) -> String {
@@ -197,7 +217,9 @@ fn format_text(format: &Format) -> String {
 
 /// The README's table of formats.
 pub fn formats_markdown(formats: &Formats) -> String {
-    let mut text = String::from("| format | what | columns | feeds | allowed lateness |\n|---|---|---|---|---|\n");
+    let mut text = String::from(
+        "| format | what | columns | feeds | allowed lateness |\n|---|---|---|---|---|\n",
+    );
     for format in formats.all() {
         text += &format!(
             "| `{}` | {} | {} | {} | {} |\n",

@@ -36,7 +36,12 @@ pub struct CheckArgs {
 /// When standard output cannot be written.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    Ok(check(args, config::environment(), crate::setup::classes, &mut out)?)
+    Ok(check(
+        args,
+        config::environment(),
+        crate::setup::classes,
+        &mut out,
+    )?)
 }
 
 /// `classes` opens the formats: the shipped ones and the files of the configuration.

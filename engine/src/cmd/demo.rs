@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{RngCore as _, SeedableRng as _};
 
 use super::run::Service;
 use crate::backtest;
@@ -53,25 +53,37 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let folder = Folder::make()?;
     let company = Company::new(&plan());
-    say(&format!("a company of {USERS} people: learning {} days of logs", DAYS - LIVE_DAYS));
+    say(&format!(
+        "a company of {USERS} people: learning {} days of logs",
+        DAYS - LIVE_DAYS
+    ));
     let mut setup = setup_in(&folder.0, &company)?;
     train(&setup, &company)?;
 
-    let topics: Vec<(&str, i32)> =
-        Company::sources().iter().map(|(topic, _)| (*topic, PARTITIONS)).collect();
+    let topics: Vec<(&str, i32)> = Company::sources()
+        .iter()
+        .map(|(topic, _)| (*topic, PARTITIONS))
+        .collect();
     let broker = EmbeddedBroker::start(&topics)?;
     setup.config.kafka.brokers = vec![broker.bootstrap_servers()];
     let setup = Arc::new(setup);
     let mut service = Service::open(&setup)?;
     let address = format!("http://{}", service.address);
-    say(&format!("its last {LIVE_DAYS} days arrive on Kafka; alerts come over gRPC from {address}"));
+    say(&format!(
+        "its last {LIVE_DAYS} days arrive on Kafka; alerts come over gRPC from {address}"
+    ));
     let from = service.alerts.last_cursor();
     let options = Options {
         threads: super::default_threads(),
         once: false,
         kafka: KafkaOptions {
             brokers: setup.config.kafka.brokers.clone(),
-            topics: Topics::List(topics.iter().map(|(topic, _)| (*topic).to_owned()).collect()),
+            topics: Topics::List(
+                topics
+                    .iter()
+                    .map(|(topic, _)| (*topic).to_owned())
+                    .collect(),
+            ),
             options: EmbeddedBroker::reader_options(),
             group: "nightjar-demo".into(),
         },
@@ -105,7 +117,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn plan() -> Plan {
-    Plan { users: USERS, days: DAYS, ..Plan::default() }
+    Plan {
+        users: USERS,
+        days: DAYS,
+        ..Plan::default()
+    }
 }
 
 /// Where we are; on standard error, so that standard output is alerts only.
@@ -143,8 +159,12 @@ fn setup_in(folder: &Path, company: &Company) -> anyhow::Result<Setup> {
 }
 
 fn train(setup: &Setup, company: &Company) -> anyhow::Result<()> {
-    let past: Vec<Record> = (0..DAYS - LIVE_DAYS).flat_map(|day| company.day(day)).collect();
-    let records = past.iter().map(|record| (record.source, record.json.as_bytes()));
+    let past: Vec<Record> = (0..DAYS - LIVE_DAYS)
+        .flat_map(|day| company.day(day))
+        .collect();
+    let records = past
+        .iter()
+        .map(|record| (record.source, record.json.as_bytes()));
     let read = backtest::read_records(setup, records)?;
     let never = AtomicBool::new(false);
     let threads = super::default_threads();
@@ -156,8 +176,9 @@ fn train(setup: &Setup, company: &Company) -> anyhow::Result<()> {
 /// Produces the last days in arrival order, in [`PLAY`]; gives the number of records.
 fn play(company: &Company, broker: &EmbeddedBroker, stop: &AtomicBool) -> anyhow::Result<i64> {
     let mut chance = ChaCha8Rng::seed_from_u64(7);
-    let mut arrivals: Vec<Record> =
-        (DAYS - LIVE_DAYS..DAYS).flat_map(|day| company.day(day)).collect();
+    let mut arrivals: Vec<Record> = (DAYS - LIVE_DAYS..DAYS)
+        .flat_map(|day| company.day(day))
+        .collect();
     arrivals.sort_by(|a, b| (a.arrival_ms, &a.json).cmp(&(b.arrival_ms, &b.json)));
     let started = Instant::now();
     let all = arrivals.len().max(1);
@@ -171,8 +192,11 @@ fn play(company: &Company, broker: &EmbeddedBroker, stop: &AtomicBool) -> anyhow
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let number = chance.random_range(0..PARTITIONS);
-        let partition = Partition { topic: record.source.to_owned(), number };
+        let number = (chance.next_u32() % PARTITIONS as u32) as i32;
+        let partition = Partition {
+            topic: record.source.to_owned(),
+            number,
+        };
         broker.produce(&partition, record.arrival_ms, Some(record.json.as_bytes()))?;
     }
     broker.flush(Duration::from_secs(10))?;
@@ -188,8 +212,15 @@ fn follow(
     stop: &AtomicBool,
 ) -> anyhow::Result<usize> {
     let look = Look::for_stdout(setup.config.zone);
-    let filter = Filter { muted: false, ..Filter::default() };
-    let subscription = Subscription { from_cursor: Some(from), filter, ..Subscription::default() };
+    let filter = Filter {
+        muted: false,
+        ..Filter::default()
+    };
+    let subscription = Subscription {
+        from_cursor: Some(from),
+        filter,
+        ..Subscription::default()
+    };
     super::watch::runtime()?.block_on(async {
         let client = Client::connect(address).await?;
         let mut events = client.subscribe(subscription).await?;
@@ -198,8 +229,11 @@ fn follow(
             match events.next().await {
                 Ok(Event::Alert(alert)) => {
                     printed += 1;
-                    let line =
-                        if json { serde_json::to_string(&alert)? } else { alert_line(&alert, &look) };
+                    let line = if json {
+                        serde_json::to_string(&alert)?
+                    } else {
+                        alert_line(&alert, &look)
+                    };
                     println!("{line}");
                 }
                 Ok(Event::Heartbeat(_) | Event::Gap(_)) => {}

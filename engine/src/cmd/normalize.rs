@@ -50,7 +50,11 @@ pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
         all.records, all.rows, all.ignored, all.quarantined
     );
     let unreadable = 0 < all.records && all.rows + all.ignored == 0;
-    Ok(if unreadable { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if unreadable {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
 }
 
 fn print(file: &LogFile, intake: &mut Intake, out: &mut impl Write) -> anyhow::Result<()> {
@@ -58,7 +62,10 @@ fn print(file: &LogFile, intake: &mut Intake, out: &mut impl Write) -> anyhow::R
     let mut failure = None;
     file::read(&file.path, &|_| (), &mut |piece| {
         match piece {
-            Piece::Lines { bytes, first_record } => intake.lines(bytes, first_record),
+            Piece::Lines {
+                bytes,
+                first_record,
+            } => intake.lines(bytes, first_record),
             Piece::TooLarge { record, bytes } => {
                 intake.set_aside(record, bytes, "record is larger than 64 MiB");
             }
@@ -78,7 +85,10 @@ fn print(file: &LogFile, intake: &mut Intake, out: &mut impl Write) -> anyhow::R
 
 fn write_rows(intake: &mut Intake, out: &mut impl Write) -> anyhow::Result<()> {
     for entry in intake.take_rejected() {
-        eprintln!("{}@{}: {} ({} bytes)", entry.origin, entry.offset, entry.reason, entry.bytes);
+        eprintln!(
+            "{}@{}: {} ({} bytes)",
+            entry.origin, entry.offset, entry.reason, entry.bytes
+        );
     }
     let batch = intake.take_batch();
     for row in Events::new(&batch)?.rows() {

@@ -46,11 +46,12 @@ pub struct RunArgs {
 /// # Errors
 /// When the configuration, the state folder, the address or Kafka cannot be used.
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
+    let stop = crate::interrupt::flag();
     let setup = Arc::new(Setup::load(args.config.as_deref())?);
     let options = options_of(&setup, args)?;
     let mut service = Service::open(&setup)?;
     let started = Instant::now();
-    let finished = service.run(&setup, &options, &crate::interrupt::flag())?;
+    let finished = service.run(&setup, &options, &stop)?;
     if args.once {
         let text = summary(&setup, &service.alerts, &finished, started)?;
         print!("{text}");
@@ -61,7 +62,9 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
 fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
     let config = &setup.config;
     Ok(Options {
-        threads: args.threads.map_or_else(super::default_threads, usize::from),
+        threads: args
+            .threads
+            .map_or_else(super::default_threads, usize::from),
         once: args.once,
         kafka: kafka_options(config)?,
     })
@@ -107,10 +110,19 @@ impl Service {
             .build()
             .context("cannot start the alert service's threads")?;
         let listener = runtime.block_on(crate::grpc::listen(config.grpc.listen))?;
-        let address = listener.local_addr().context("the listener has no address")?;
+        let address = listener
+            .local_addr()
+            .context("the listener has no address")?;
         info!("alerts on http://{address}");
         let (status, _) = watch::channel(Status::default());
-        Ok(Service { alerts, address, runtime, listener: Some(listener), status, _lock: lock })
+        Ok(Service {
+            alerts,
+            address,
+            runtime,
+            listener: Some(listener),
+            status,
+            _lock: lock,
+        })
     }
 
     /// What the engine says about itself, once a second.
@@ -141,7 +153,9 @@ impl Service {
         ));
         let finished = pipeline::run(setup, options, &self.alerts, state, &self.status, stop);
         let _ = end.send(());
-        self.runtime.block_on(serving).context("the alert service broke down")??;
+        self.runtime
+            .block_on(serving)
+            .context("the alert service broke down")??;
         Ok(finished?)
     }
 }
@@ -155,8 +169,13 @@ fn summary(
 ) -> anyhow::Result<String> {
     let all = alerts.reader()?.all()?;
     let days = finished.days;
-    let summary =
-        Summary::new(&finished.counts, &finished.tallies, &all, days, started.elapsed());
+    let summary = Summary::new(
+        &finished.counts,
+        &finished.tallies,
+        &all,
+        days,
+        started.elapsed(),
+    );
     let mut text = summary.text(setup.config.detection.budget_per_day);
     text.push_str(&format!("digest: {}\n", summary.digest()));
     Ok(text)

@@ -275,12 +275,7 @@ fn add_rules(fields: &mut Fields, config: &Config) {
     }
 }
 
-fn add_lateness(
-    fields: &mut Fields,
-    config: &Config,
-    classes: &[ClassInfo],
-    lateness: &Lateness,
-) {
+fn add_lateness(fields: &mut Fields, config: &Config, classes: &[ClassInfo], lateness: &Lateness) {
     let mut add = |source: &str, class: &ClassInfo, millis: i64| {
         fields.add("lateness");
         fields.add(source);

@@ -7,7 +7,9 @@
 use nightjar_detectors::event::{Activity, Kind, Network, Outcome};
 
 /// A column of the canonical event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 #[allow(missing_docs)] // the canonical columns, documented in the README
 pub enum Column {

@@ -362,8 +362,14 @@ impl Compiler {
     fn tests(&mut self, when: &When) -> Result<Vec<Test>, Mistake> {
         let mut tests = Vec::new();
         for (path, test) in when {
-            let slot = self.slot(path)?;
-            let mut push = |check| tests.push(Test { slot, check });
+            let paths = path.split('|').map(|path| self.slot(path));
+            let slots: Vec<SlotId> = paths.collect::<Result<_, _>>()?;
+            let mut push = |check| {
+                tests.push(Test {
+                    slots: slots.clone(),
+                    check,
+                })
+            };
             match test {
                 TestFile::Is(literal) => push(Check::In(words([literal]))),
                 TestFile::In(literals) => push(Check::In(words(literals))),

@@ -159,8 +159,15 @@ impl Formats {
     }
 
     fn unknown(&self, name: &str) -> FormatError {
-        let known: Vec<&str> = self.formats.iter().map(|format| format.name.as_str()).collect();
-        FormatError::Unknown { name: name.to_owned(), known: known.join(", ") }
+        let known: Vec<&str> = self
+            .formats
+            .iter()
+            .map(|format| format.name.as_str())
+            .collect();
+        FormatError::Unknown {
+            name: name.to_owned(),
+            known: known.join(", "),
+        }
     }
 
     /// Every class of every format; a row's class is a position in here.

@@ -47,10 +47,10 @@ pub(crate) struct Action {
     pub(crate) columns: Vec<(Column, Vec<Source>)>,
 }
 
-/// A test on a place.
+/// A test on the first of some places that holds a value.
 #[derive(Debug)]
 pub(crate) struct Test {
-    pub(crate) slot: SlotId,
+    pub(crate) slots: Vec<SlotId>,
     pub(crate) check: Check,
 }
 
@@ -250,14 +250,18 @@ impl<'a> Texts<'a> {
 /// Whether all tests hold.
 #[inline]
 pub(crate) fn holds(tests: &[Test], slots: &[Slot], texts: Texts<'_>) -> bool {
-    tests
-        .iter()
-        .all(|test| test.holds(slots[usize::from(test.slot)], texts))
+    tests.iter().all(|test| test.holds(slots, texts))
 }
 
 impl Test {
     #[inline]
-    fn holds(&self, slot: Slot, texts: Texts<'_>) -> bool {
+    fn holds(&self, slots: &[Slot], texts: Texts<'_>) -> bool {
+        let found = self
+            .slots
+            .iter()
+            .map(|id| slots[usize::from(*id)])
+            .find(|slot| slot.tag != Tag::Absent);
+        let slot = found.unwrap_or_default();
         if let Check::Exists(wanted) = self.check {
             return (slot.tag != Tag::Absent) == wanted;
         }

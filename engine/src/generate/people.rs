@@ -167,7 +167,7 @@ impl Person {
             laptop,
             phone,
             habits: habits(life, department, chance),
-            uses: uses(index, department, chance),
+            uses: uses(index, department, life, chance),
             holiday: holiday(index, life, days, chance),
         }
     }
@@ -255,7 +255,7 @@ fn post(index: u32) -> (Department, &'static City, Provider) {
 fn life(index: u32, department: Department, chance: &mut Chance) -> Life {
     match index {
         1 => Life::Traveller(&LISBON),
-        2 | 6 => Life::Night,
+        2 | 46 => Life::Night,
         5 => Life::OnCall,
         7 => Life::Traveller(&NEW_YORK),
         10 => Life::PartTime(0b0_1111),
@@ -293,21 +293,24 @@ fn habits(life: Life, department: Department, chance: &mut Chance) -> Habits {
         length_minutes: length,
         office_days,
         login_again: 0.2 + 0.5 * chance.unit(),
-        phone_first: if life == Life::Night {
+        // A habit, or none at all.
+        phone_first: if life == Life::Night || chance.happens(0.5) {
             0.0
         } else {
-            0.35 * chance.unit()
+            0.25 + 0.25 * chance.unit()
         },
     }
 }
 
-fn uses(index: u32, department: Department, chance: &mut Chance) -> Uses {
+fn uses(index: u32, department: Department, life: Life, chance: &mut Chance) -> Uses {
     use Department::*;
+    // Nights are quiet.
+    let calm = if life == Life::Night { 0.35 } else { 1.0 };
     let mut own = |usual: f64| {
         if usual == 0.0 {
             0.0
         } else {
-            chance.log_normal(usual, 0.3)
+            chance.log_normal(usual * calm, 0.3)
         }
     };
     let by_google = matches!(department, Engineering | Marketing);
@@ -327,14 +330,14 @@ fn uses(index: u32, department: Department, chance: &mut Chance) -> Uses {
     let has_copilot = matches!(department, Finance | Sales | People) && index % 3 != 1;
     let mut uses = Uses {
         m365_files: own(m365),
-        synced_files: own(if by_google || index % 2 == 0 {
+        synced_files: own(if by_google || index.is_multiple_of(2) {
             0.0
         } else {
             6.0
         }),
         copilot: own(if has_copilot { 4.0 } else { 0.0 }),
         google_files: own(if by_google { 10.0 } else { 0.0 }),
-        aws_objects: own(if department == Engineering && index % 4 == 0 {
+        aws_objects: own(if department == Engineering && index.is_multiple_of(4) {
             7.0
         } else {
             0.0

@@ -217,6 +217,11 @@ impl City {
     pub fn has_office(&self) -> bool {
         matches!(self.name, "Berlin" | "Lisbon" | "New York")
     }
+
+    /// Too far for a journey between a night and the morning.
+    pub fn is_far_from(&self, other: &City) -> bool {
+        40.0 < (self.lat - other.lat).abs() + (self.lon - other.lon).abs()
+    }
 }
 
 impl PartialEq for City {

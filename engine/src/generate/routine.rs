@@ -77,7 +77,7 @@ impl<'a> Living<'a> {
             self.day,
         );
         self.chance
-            .round(usual * self.shift.share * exp(0.28 * mood))
+            .round(usual * self.shift.share * exp(0.26 * mood))
     }
 
     fn sign_in(&mut self) {
@@ -287,7 +287,7 @@ impl<'a> Living<'a> {
         let uses = &self.person.uses;
         for _ in 0..self.times("gateway", uses.model_calls) {
             let time_ms = self.shift.moment_ms(&mut self.chance);
-            let tokens = self.chance.log_normal(uses.tokens_per_call, 0.45) as u64;
+            let tokens = self.chance.log_normal(uses.tokens_per_call, 0.35) as u64;
             let json = gateway_call(
                 self.person,
                 &self.shift.spot,

@@ -64,6 +64,16 @@ pub enum Kind {
     Joiner,
 }
 
+impl Kind {
+    /// Whether the hour gives it away.
+    fn is_by_hour(self) -> bool {
+        matches!(
+            self,
+            Kind::NightLogin | Kind::EveningLogin | Kind::StolenSession(_)
+        )
+    }
+}
+
 /// A planted story.
 #[derive(Debug)]
 pub struct Scenario {
@@ -169,6 +179,9 @@ const FINALE_DAYS: u32 = 3;
 /// A shorter period has no finale.
 const FINALE_FROM_DAYS: u32 = 20;
 
+/// Before this day hours are hardly known, and judged with caution: no story depends on them.
+const HOURS_FROM_DAY: u32 = 20;
+
 /// The first day on which an attack may begin.
 fn first_attack(days: u32) -> u32 {
     (days * 4).div_ceil(7).max(15)
@@ -210,7 +223,9 @@ impl Casting<'_> {
         }
         let slots = earlier.iter().chain(&earlier);
         for (day, kind) in slots.zip(EARLIER) {
-            self.plant(kind, (*day, *day));
+            if HOURS_FROM_DAY <= *day || !kind.is_by_hour() {
+                self.plant(kind, (*day, *day));
+            }
         }
         if let (Some(from), Some(to)) = (earlier.first(), earlier.last()) {
             self.plant(Kind::SlowTheft, (*from, *to));
@@ -320,7 +335,7 @@ fn fits(kind: Kind, person: &Person) -> bool {
         Kind::GatewayFlood | Kind::GatewayRise => 0.0 < uses.model_calls,
         Kind::ChatUpload => 3.0 < uses.chat_visits,
         Kind::Resync => 0.0 < uses.synced_files,
-        // Somebody who never works in the evening, and takes files somewhere.
-        _ => 0.0 < uses.m365_files + uses.google_files,
+        // Who is seen at work all day has the steadiest habits.
+        _ => 5.0 < uses.m365_files + uses.google_files,
     }
 }

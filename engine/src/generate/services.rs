@@ -43,12 +43,12 @@ pub fn run(company: &Company, day: u32, log: &mut Log) {
             let json = files::aws_service("svc-warehouse", time_ms, &spot, number, bytes, chance);
             log.add("aws", time_ms, json, chance);
         }
-        for _ in 0..3 {
+        for _ in 0..if weekend { 1 } else { 3 } {
             let at = f64::from(hour) * 60.0 + 30.0 + chance.unit() * 10.0;
             call("svc-search-index", company, day, at, 2_400.0, chance, log);
         }
     }
-    let invoices = steady(company, "invoices", day, if weekend { 10.0 } else { 70.0 });
+    let invoices = steady(company, "invoices", day, if weekend { 24.0 } else { 70.0 });
     for _ in 0..chance.round(invoices) {
         let at = 480.0 + chance.unit() * 600.0;
         call(INVOICES, company, day, at, 5_200.0, chance, log);

@@ -89,7 +89,7 @@ impl Company {
         let Life::Traveller(city) = person.life else {
             return None;
         };
-        let earliest = self.plan.days * if city == &NEW_YORK { 65 } else { 43 } / 100;
+        let earliest = self.plan.days * if city == &NEW_YORK { 80 } else { 43 } / 100;
         let mut tuesdays =
             (earliest..self.plan.days).filter(|day| self.date(*day).weekday() == Weekday::Tue);
         let first = tuesdays.next()?;

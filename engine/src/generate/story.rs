@@ -47,10 +47,14 @@ pub fn label(company: &Company, scenario: &Scenario) -> Option<Label> {
     let person = scenario
         .person
         .and_then(|index| company.people.get(index as usize));
-    // With the victim at work elsewhere on the same day, the odd place is a journey too.
-    let is_elsewhere = matches!(scenario.kind, Kind::OddPlace(_) | Kind::StolenSession(_))
-        && person.is_some_and(|person| company.shift(person, scenario.days.0).is_some());
-    if is_elsewhere {
+    // With the victim at work on the same day, a place far away is a journey too.
+    let is_journey = match (scenario.kind, person) {
+        (Kind::OddPlace(city) | Kind::StolenSession(city), Some(person)) => {
+            city.is_far_from(person.home) && company.shift(person, scenario.days.0).is_some()
+        }
+        _ => false,
+    };
+    if is_journey {
         detectors.push("impossible_travel".to_owned());
     }
     let difficulty = scenario.difficulty();

@@ -135,11 +135,18 @@ impl<'a> Driver<'a> {
             }
             self.publish_when_due(chunks.is_empty())?;
             self.checkpoint_when_due()?;
-            self.status.tell_when_due(STATUS_EVERY, &self.core, self.alerts);
+            self.status
+                .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
         }
         self.publish_open()?;
         self.checkpoint()?;
-        let Driver { writer, mut finished, core, judged_days, .. } = self;
+        let Driver {
+            writer,
+            mut finished,
+            core,
+            judged_days,
+            ..
+        } = self;
         writer.finish()?;
         finished.tallies = core.tallies().clone();
         finished.days = judged_days.len();
@@ -170,8 +177,13 @@ impl<'a> Driver<'a> {
         }
         self.observe(&now);
         for moved in &chunk.moved {
-            let position = Position { next_offset: moved.next_offset, clock_ms: moved.clock_ms };
-            self.meta.positions.insert(self.partitions[moved.partition].clone(), position);
+            let position = Position {
+                next_offset: moved.next_offset,
+                clock_ms: moved.clock_ms,
+            };
+            self.meta
+                .positions
+                .insert(self.partitions[moved.partition].clone(), position);
         }
         self.status.note(&chunk, &self.partitions, &self.meta);
         for (source, counts) in chunk.counts {
@@ -186,7 +198,9 @@ impl<'a> Driver<'a> {
 
     fn observe(&mut self, batches: &[arrow::array::RecordBatch]) {
         if !batches.is_empty() {
-            self.core.observe(batches).expect("the intake makes canonical batches");
+            self.core
+                .observe(batches)
+                .expect("the intake makes canonical batches");
             self.has_open_changes = true;
         }
     }
@@ -214,7 +228,12 @@ impl<'a> Driver<'a> {
     fn release(&mut self) -> Result<(), RunError> {
         let ready = ready_day(&self.core);
         self.gate.set(ready);
-        for day in self.held.days().into_iter().filter(|day| Some(*day) <= ready) {
+        for day in self
+            .held
+            .days()
+            .into_iter()
+            .filter(|day| Some(*day) <= ready)
+        {
             let batches = self.held.take(day)?;
             self.observe(&batches);
         }
@@ -258,7 +277,11 @@ impl<'a> Driver<'a> {
     }
 
     fn publish_when_due(&mut self, is_idle: bool) -> Result<(), RunError> {
-        let every = if self.is_catching_up { PUBLISH_EVERY_CATCHING_UP } else { PUBLISH_EVERY };
+        let every = if self.is_catching_up {
+            PUBLISH_EVERY_CATCHING_UP
+        } else {
+            PUBLISH_EVERY
+        };
         if (is_idle && !self.is_catching_up) || every <= self.last_publication.elapsed() {
             self.publish_open()?;
         }
@@ -292,7 +315,9 @@ impl<'a> Driver<'a> {
         }
         let positions = &self.meta.positions;
         let has_passed = |(partition, until): (&Partition, &i64)| {
-            positions.get(partition).is_none_or(|at| *until <= at.next_offset)
+            positions
+                .get(partition)
+                .is_none_or(|at| *until <= at.next_offset)
         };
         if self.replay_until.iter().all(has_passed) {
             self.replay_until.clear();
@@ -301,8 +326,11 @@ impl<'a> Driver<'a> {
     }
 
     fn checkpoint_when_due(&mut self) -> Result<(), RunError> {
-        let default =
-            if self.is_catching_up { CHECKPOINT_EVERY_CATCHING_UP } else { CHECKPOINT_EVERY };
+        let default = if self.is_catching_up {
+            CHECKPOINT_EVERY_CATCHING_UP
+        } else {
+            CHECKPOINT_EVERY
+        };
         let every = self.setup.config.state.checkpoint_every.unwrap_or(default);
         let is_due = self.checkpoint_soon || every <= self.last_checkpoint.elapsed();
         if is_due && self.is_dirty && self.writer.is_free() {
@@ -314,10 +342,16 @@ impl<'a> Driver<'a> {
 
     /// Encodes what changed; the writer stores it.
     fn checkpoint(&mut self) -> Result<(), RunError> {
-        self.meta.set_held(self.held.batches()).map_err(SpillError::Arrow)?;
+        self.meta
+            .set_held(self.held.batches())
+            .map_err(SpillError::Arrow)?;
         let rows = self.core.snapshot().rows;
         let meta = self.meta.encode();
-        self.writer.write(Checkpoint { rows, meta, offsets: self.meta.offsets() });
+        self.writer.write(Checkpoint {
+            rows,
+            meta,
+            offsets: self.meta.offsets(),
+        });
         self.meta.held.clear();
         self.is_dirty = false;
         self.checkpoint_soon = false;

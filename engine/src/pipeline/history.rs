@@ -41,10 +41,20 @@ pub(super) fn begin(
         if low < high {
             history.ends.insert(partition.clone(), high);
         }
-        positions.insert(partition, Position { next_offset: low, clock_ms: None });
+        positions.insert(
+            partition,
+            Position {
+                next_offset: low,
+                clock_ms: None,
+            },
+        );
     }
     let history = Some(history).filter(|history| !history.ends.is_empty());
-    let meta = Meta { positions, history, held: Vec::new() };
+    let meta = Meta {
+        positions,
+        history,
+        held: Vec::new(),
+    };
     state.checkpoint(&[], &meta.encode())?;
     Ok(meta)
 }
@@ -82,7 +92,10 @@ pub(super) fn run(
     stop: &AtomicBool,
 ) -> Result<(), RunError> {
     let history = meta.history.clone().unwrap_or_default();
-    info!(partitions = history.ends.len(), "reading what the topics held before the first start");
+    info!(
+        partitions = history.ends.len(),
+        "reading what the topics held before the first start"
+    );
     let started = Instant::now();
     let (mut days, positions) = read(setup, options, meta, &history, alerts, stop)?;
     let mut last_checkpoint = Instant::now();
@@ -94,7 +107,8 @@ pub(super) fn run(
         let sealed = core.require(day);
         publish(alerts, sealed.into_iter().flat_map(|day| day.alerts))?;
         let batches = days.take(day)?;
-        core.observe(&batches).expect("the intake makes canonical batches");
+        core.observe(&batches)
+            .expect("the intake makes canonical batches");
         if let Some(history) = &mut meta.history {
             history.fed_through = Some(day);
         }
@@ -103,16 +117,27 @@ pub(super) fn run(
             last_checkpoint = Instant::now();
         }
     }
-    publish(alerts, core.changes().into_iter().flat_map(|(_, _, alerts)| alerts))?;
+    publish(
+        alerts,
+        core.changes().into_iter().flat_map(|(_, _, alerts)| alerts),
+    )?;
     meta.history = None;
     meta.positions.extend(positions);
     checkpoint(core, meta, writer);
-    info!(seconds = started.elapsed().as_secs(), "history was judged; its alerts are marked");
+    info!(
+        seconds = started.elapsed().as_secs(),
+        "history was judged; its alerts are marked"
+    );
     Ok(())
 }
 
 fn publish(alerts: &AlertStore, made: impl Iterator<Item = Alert>) -> Result<(), RunError> {
-    let made: Vec<Alert> = made.map(|alert| Alert { history: true, ..alert }).collect();
+    let made: Vec<Alert> = made
+        .map(|alert| Alert {
+            history: true,
+            ..alert
+        })
+        .collect();
     if !made.is_empty() {
         alerts.publish(&made, None)?;
     }
@@ -121,7 +146,11 @@ fn publish(alerts: &AlertStore, made: impl Iterator<Item = Alert>) -> Result<(),
 
 fn checkpoint(core: &mut Core, meta: &Meta, writer: &Writer) {
     let rows = core.snapshot().rows;
-    writer.write(Checkpoint { rows, meta: meta.encode(), offsets: meta.offsets() });
+    writer.write(Checkpoint {
+        rows,
+        meta: meta.encode(),
+        offsets: meta.offsets(),
+    });
 }
 
 /// One partition while its history is read.
@@ -156,7 +185,10 @@ fn read(
         })
         .collect();
     let mut source = KafkaSource::connect(&options.kafka)?;
-    let starts: Vec<_> = tracks.iter().map(|t| (t.partition.clone(), t.next_offset)).collect();
+    let starts: Vec<_> = tracks
+        .iter()
+        .map(|t| (t.partition.clone(), t.next_offset))
+        .collect();
     source.assign(&starts)?;
     let mut intakes = BTreeMap::<String, Intake>::new();
     for track in &tracks {
@@ -179,14 +211,23 @@ fn read(
                 source.pause(index);
             }
         }
-        for intake in intakes.values_mut().filter(|i| BATCH_ROWS <= i.waiting() || open == 0) {
+        for intake in intakes
+            .values_mut()
+            .filter(|i| BATCH_ROWS <= i.waiting() || open == 0)
+        {
             days.push(&setup.world.calendar, intake.take_batch())?;
             alerts.set_aside(&intake.take_rejected())?;
         }
     }
     let at = |track: Track| {
         let clock_ms = track.arrival.last();
-        (track.partition, Position { next_offset: track.next_offset, clock_ms })
+        (
+            track.partition,
+            Position {
+                next_offset: track.next_offset,
+                clock_ms,
+            },
+        )
     };
     Ok((days, tracks.into_iter().map(at).collect()))
 }
@@ -199,7 +240,12 @@ fn take(
     setup: &Setup,
 ) {
     match polled {
-        Polled::Record { partition, offset, timestamp_ms, payload } => {
+        Polled::Record {
+            partition,
+            offset,
+            timestamp_ms,
+            payload,
+        } => {
             let track = &mut tracks[partition];
             if track.end <= offset {
                 // Came after the first start: read again when live.
@@ -209,15 +255,24 @@ fn take(
             track.next_offset = offset + 1;
             let future_limit_ms = setup.config.admission.future_limit_ms;
             let arrival = track.arrival.next(timestamp_ms, now_ms, future_limit_ms);
-            let intake = intakes.get_mut(&track.partition.topic).expect("one for each topic");
+            let intake = intakes
+                .get_mut(&track.partition.topic)
+                .expect("one for each topic");
             intake.begin(&track.origin);
             intake.record(payload.unwrap_or_default(), offset as u64, Some(arrival));
         }
-        Polled::End { partition, next_offset } => {
+        Polled::End {
+            partition,
+            next_offset,
+        } => {
             let track = &mut tracks[partition];
             track.next_offset = track.next_offset.max(next_offset);
         }
-        Polled::Gap { partition, from, to } => {
+        Polled::Gap {
+            partition,
+            from,
+            to,
+        } => {
             let track = &mut tracks[partition];
             track.next_offset = track.next_offset.max(to);
             warn!(partition = %track.partition, from, to, "retention removed records before they were read");

@@ -49,7 +49,10 @@ impl Track {
     }
 
     fn waiting_after(&self, ready: Day) -> u64 {
-        self.held.range(ready.saturating_add(1)..).map(|(_, rows)| rows).sum()
+        self.held
+            .range(ready.saturating_add(1)..)
+            .map(|(_, rows)| rows)
+            .sum()
     }
 }
 
@@ -124,7 +127,9 @@ impl Reader {
 
     /// Looks for partitions not read yet.
     fn discover(&mut self, chunk: &mut Chunk) -> Result<(), RunError> {
-        let is_due = self.last_discovery.is_none_or(|last| DISCOVER_EVERY <= last.elapsed());
+        let is_due = self
+            .last_discovery
+            .is_none_or(|last| DISCOVER_EVERY <= last.elapsed());
         if !is_due || (self.once && self.is_complete) {
             return Ok(());
         }
@@ -227,7 +232,14 @@ impl Reader {
     fn poll(&mut self) -> Result<usize, RunError> {
         let now_ms = chrono::Utc::now().timestamp_millis();
         let ready = self.gate.ready_day();
-        let Reader { source, tracks, intakes, clocks, setup, .. } = self;
+        let Reader {
+            source,
+            tracks,
+            intakes,
+            clocks,
+            setup,
+            ..
+        } = self;
         let future_limit_ms = setup.config.admission.future_limit_ms;
         let polled = source.poll(MESSAGES_MAX, POLL_TIMEOUT, &mut |polled| match polled {
             Polled::Record { partition, offset, timestamp_ms, payload } => {
@@ -283,7 +295,11 @@ impl Reader {
             }
             if std::mem::take(&mut track.has_moved) {
                 let next_offset = track.next_offset;
-                chunk.moved.push(Moved { partition: index, next_offset, clock_ms });
+                chunk.moved.push(Moved {
+                    partition: index,
+                    next_offset,
+                    clock_ms,
+                });
             }
         }
         for (source, intake) in &mut self.intakes {
@@ -317,7 +333,11 @@ impl Reader {
         self.last_measure = Instant::now();
         let lag = |index: usize| Some((index, self.source.lag(index)?));
         chunk.lags = (0..self.tracks.len()).filter_map(lag).collect();
-        let paused = self.tracks.iter().enumerate().filter(|(_, track)| track.is_paused);
+        let paused = self
+            .tracks
+            .iter()
+            .enumerate()
+            .filter(|(_, track)| track.is_paused);
         chunk.paused = paused.map(|(index, _)| index).collect();
     }
 }

@@ -33,7 +33,13 @@ impl<'a> Board<'a> {
             started_ms: chrono::Utc::now().timestamp_millis(),
             ..Status::default()
         };
-        Board { send, status, partitions: Vec::new(), quarantined: BTreeMap::new(), told: None }
+        Board {
+            send,
+            status,
+            partitions: Vec::new(),
+            quarantined: BTreeMap::new(),
+            told: None,
+        }
     }
 
     /// Takes in what a chunk tells.
@@ -70,7 +76,11 @@ impl<'a> Board<'a> {
             *self.quarantined.entry(source.clone()).or_default() += counts.quarantined;
         }
         let is_live = !chunk.is_catching_up;
-        self.status.phase = if is_live { Phase::Live } else { Phase::CatchingUp };
+        self.status.phase = if is_live {
+            Phase::Live
+        } else {
+            Phase::CatchingUp
+        };
     }
 
     /// Tells it on when enough time has passed.

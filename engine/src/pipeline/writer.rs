@@ -38,7 +38,12 @@ impl Writer {
             .name("state-writer".into())
             .spawn(move || write_all(state, &receive, &tell, &flag))
             .expect("a thread can be started");
-        Writer { send, done, busy, thread }
+        Writer {
+            send,
+            done,
+            busy,
+            thread,
+        }
     }
 
     /// Offsets of checkpoints that are on disk, the latest; for lag dashboards.

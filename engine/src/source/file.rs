@@ -101,7 +101,10 @@ fn expand(text: &str, files: &mut Vec<LogFile>) -> Result<(), FileError> {
 }
 
 fn walk(folder: &Path, files: &mut Vec<LogFile>) -> Result<(), FileError> {
-    let io = |source| FileError::Io { path: folder.to_owned(), source };
+    let io = |source| FileError::Io {
+        path: folder.to_owned(),
+        source,
+    };
     for entry in std::fs::read_dir(folder).map_err(io)? {
         let path = entry.map_err(io)?.path();
         if path.is_dir() {
@@ -114,19 +117,35 @@ fn walk(folder: &Path, files: &mut Vec<LogFile>) -> Result<(), FileError> {
 }
 
 fn is_log(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().to_ascii_lowercase());
-    let Some(name) = name.filter(|name| !name.starts_with('.')) else { return false };
-    let plain = name.strip_suffix(".gz").or(name.strip_suffix(".zst")).unwrap_or(&name);
-    plain.rsplit_once('.').is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
+    let name = path
+        .file_name()
+        .map(|name| name.to_string_lossy().to_ascii_lowercase());
+    let Some(name) = name.filter(|name| !name.starts_with('.')) else {
+        return false;
+    };
+    let plain = name
+        .strip_suffix(".gz")
+        .or(name.strip_suffix(".zst"))
+        .unwrap_or(&name);
+    plain
+        .rsplit_once('.')
+        .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension))
 }
 
 fn log_file(path: &Path) -> Result<LogFile, FileError> {
-    let io = |source| FileError::Io { path: path.to_owned(), source };
+    let io = |source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let whole = path.canonicalize().map_err(io)?;
     let folder = whole.parent().and_then(Path::file_name);
     let source = folder.map_or("files".into(), |name| name.to_string_lossy().into_owned());
     let bytes = path.metadata().map_err(io)?.len();
-    Ok(LogFile { source, path: path.to_owned(), bytes })
+    Ok(LogFile {
+        source,
+        path: path.to_owned(),
+        bytes,
+    })
 }
 
 /// A stretch of a file.
@@ -165,14 +184,20 @@ pub fn read(
     progress: &dyn Fn(u64),
     each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>,
 ) -> Result<(), FileError> {
-    let io = |source| FileError::Io { path: path.to_owned(), source };
+    let io = |source| FileError::Io {
+        path: path.to_owned(),
+        source,
+    };
     let file = File::open(path).map_err(io)?;
     let mut raw = BufReader::with_capacity(BLOCK_BYTES, Counted { file, progress });
     let magic = raw.fill_buf().map_err(io)?;
     if magic.starts_with(&[0x1f, 0x8b]) {
         read_text(flate2::bufread::MultiGzDecoder::new(raw), each);
     } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
-        read_text(zstd::stream::read::Decoder::with_buffer(raw).map_err(io)?, each);
+        read_text(
+            zstd::stream::read::Decoder::with_buffer(raw).map_err(io)?,
+            each,
+        );
     } else {
         read_text(raw, each);
     }
@@ -204,17 +229,25 @@ impl Stand<'_> {
         let ends = memchr::memchr_iter(b'\n', bytes).count() as u64;
         let open_end = !bytes.is_empty() && bytes.last() != Some(&b'\n');
         self.next_record += ends + u64::from(open_end);
-        (self.each)(Piece::Lines { bytes, first_record })
+        (self.each)(Piece::Lines {
+            bytes,
+            first_record,
+        })
     }
 }
 
 fn read_text(mut input: impl Read, each: &mut dyn FnMut(Piece<'_>) -> ControlFlow<()>) {
-    let mut stand = Stand { each, next_record: 1 };
+    let mut stand = Stand {
+        each,
+        next_record: 1,
+    };
     let mut buffer = Vec::with_capacity(2 * BLOCK_BYTES);
     let mut layout: Option<Layout> = None;
     let mut skipped: Option<u64> = None;
     loop {
-        let read = (&mut input).take(BLOCK_BYTES as u64).read_to_end(&mut buffer);
+        let read = (&mut input)
+            .take(BLOCK_BYTES as u64)
+            .read_to_end(&mut buffer);
         let at_end = matches!(read, Ok(0) | Err(_));
         let layout = layout.get_or_insert_with(|| {
             if buffer.starts_with(b"\xef\xbb\xbf") {
@@ -231,7 +264,10 @@ fn read_text(mut input: impl Read, each: &mut dyn FnMut(Piece<'_>) -> ControlFlo
         }
         if let Err(error) = read {
             let reason = format!("the file cannot be read further: {}", error.kind());
-            let _ = (stand.each)(Piece::Broken { record: stand.next_record, reason });
+            let _ = (stand.each)(Piece::Broken {
+                record: stand.next_record,
+                reason,
+            });
         }
         if at_end {
             return;
@@ -298,7 +334,11 @@ fn whole_values(
         (stand.each)(Piece::TooLarge { record, bytes })?;
     }
     let mut lines = values.take();
-    if lines.is_empty() { ControlFlow::Continue(()) } else { stand.lines(&mut lines) }
+    if lines.is_empty() {
+        ControlFlow::Continue(())
+    } else {
+        stand.lines(&mut lines)
+    }
 }
 
 #[cfg(test)]
@@ -310,7 +350,10 @@ mod tests {
         let (mut found, mut notes) = (Vec::new(), Vec::new());
         read(path, &|_| (), &mut |piece| {
             match piece {
-                Piece::Lines { bytes, first_record } => {
+                Piece::Lines {
+                    bytes,
+                    first_record,
+                } => {
                     let lines = bytes.split(|b| *b == b'\n');
                     for (n, line) in lines.enumerate().filter(|(_, line)| !line.is_empty()) {
                         let text = String::from_utf8_lossy(line).trim().to_owned();
@@ -336,9 +379,16 @@ mod tests {
     #[test]
     fn every_layout_gives_the_same_records() {
         let folder = tempfile::tempdir().unwrap();
-        let want = [r#"{"a":"x, ] } \" {"}"#, r#"{"b":[1,{"c":2}]}"#, r#"{"d":{}}"#];
-        let wanted: Vec<(u64, String)> =
-            want.iter().enumerate().map(|(n, text)| (n as u64 + 1, (*text).to_owned())).collect();
+        let want = [
+            r#"{"a":"x, ] } \" {"}"#,
+            r#"{"b":[1,{"c":2}]}"#,
+            r#"{"d":{}}"#,
+        ];
+        let wanted: Vec<(u64, String)> = want
+            .iter()
+            .enumerate()
+            .map(|(n, text)| (n as u64 + 1, (*text).to_owned()))
+            .collect();
         let plain = want.join("\n");
         let cases = [
             ("plain", plain.clone()),
@@ -347,7 +397,12 @@ mod tests {
             ("bom", format!("\u{feff}{plain}")),
             ("array", format!("[{}]", want.join(","))),
             ("spread", format!(" [\n{}\n]\n", want.join(",\n"))),
-            ("pretty", want.join("\n").replace("{\"", "{\n\"").replace("{\n\"}", "{\"}")),
+            (
+                "pretty",
+                want.join("\n")
+                    .replace("{\"", "{\n\"")
+                    .replace("{\n\"}", "{\"}"),
+            ),
         ];
         for (name, text) in cases {
             let path = file(folder.path(), name, text.as_bytes());
@@ -374,7 +429,10 @@ mod tests {
             assert_eq!(found[29_999].0, 30_000);
             let cut = file(folder.path(), "cut", &bytes[..bytes.len() / 2]);
             let (found, notes) = records(&cut);
-            assert!(found.len() < 30_000 && notes.len() == 1, "{name}: {notes:?}");
+            assert!(
+                found.len() < 30_000 && notes.len() == 1,
+                "{name}: {notes:?}"
+            );
         }
         assert_eq!(records(&file(folder.path(), "empty", b"")).0.len(), 0);
     }
@@ -387,7 +445,10 @@ mod tests {
         bytes.resize(RECORD_BYTES_MAX + (3 << 20), b'x');
         bytes.extend_from_slice(b"\"}\n{\"n\":3}\n");
         let (found, notes) = records(&file(folder.path(), "huge", &bytes));
-        assert_eq!(found, [(1, r#"{"n":1}"#.to_owned()), (3, r#"{"n":3}"#.to_owned())]);
+        assert_eq!(
+            found,
+            [(1, r#"{"n":1}"#.to_owned()), (3, r#"{"n":3}"#.to_owned())]
+        );
         assert_eq!(notes.len(), 1);
     }
 

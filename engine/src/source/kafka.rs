@@ -18,6 +18,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
@@ -39,6 +40,8 @@ pub use options::{KafkaOptions, Topics, check};
 const ASKED_EVERY: Duration = Duration::from_secs(1);
 /// Time that the search for a lost position may take out of a poll.
 const REPAIR_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that a commit on its way may delay the end of the reader.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What went wrong with a source.
 #[derive(Debug, thiserror::Error)]
@@ -180,6 +183,7 @@ impl KafkaSource {
     }
 
     /// Reads these partitions too, each from its next offset on; gives each a dense index, in order.
+    /// They must be ones that `discover` has found: of others nothing ever comes.
     pub fn assign(&mut self, starts: &[(Partition, i64)]) -> Result<Vec<usize>, SourceError> {
         let ahead_kib = options::ahead_kib(&self.options, starts.len());
         if self.assigned.is_empty() && ahead_kib != self.ahead_kib {
@@ -236,15 +240,21 @@ impl KafkaSource {
         assigned.end.map(|end| (end - assigned.position).max(0))
     }
 
-    /// Shows positions to the broker, for dashboards; nothing waits for it or depends on it.
+    /// Shows positions to the broker, for dashboards; nothing waits for it or depends on it. While one
+    /// commit is on its way (the coordinator may be away for long) the next is left out.
     pub fn commit(&self, positions: &[(Partition, i64)]) {
+        let committing = self.client.context().committing();
+        if positions.is_empty() || committing.swap(true, Ordering::Relaxed) {
+            return;
+        }
         let list = list_of(
             positions
                 .iter()
                 .map(|(partition, position)| (partition, *position)),
         );
-        let Ok(list) = list else { return };
-        if let Err(error) = self.client.commit(&list, CommitMode::Async) {
+        let sent = list.map(|list| self.client.commit(&list, CommitMode::Async));
+        if let Ok(Err(error)) = sent {
+            committing.store(false, Ordering::Relaxed);
             debug!(%error, "positions could not be shown to the broker");
         }
     }
@@ -490,6 +500,26 @@ impl KafkaSource {
             });
         }
         Ok(())
+    }
+}
+
+impl Drop for KafkaSource {
+    fn drop(&mut self) {
+        self.assigned.clear();
+        let client = Arc::clone(&self.client);
+        let deadline = Instant::now() + COMMIT_TIMEOUT;
+        while client.context().committing().load(Ordering::Relaxed) {
+            if deadline <= Instant::now() {
+                // The client's end waits for that commit without limit; let it wait by itself.
+                thread::spawn(move || {
+                    while 1 < Arc::strong_count(&client) {
+                        thread::sleep(Duration::from_millis(10));
+                    }
+                });
+                return;
+            }
+            client.poll(Duration::from_millis(20));
+        }
     }
 }
 

@@ -65,31 +65,32 @@ pub enum Operation {
     Synced,
 }
 
-/// A record of the unified audit log. Services have no session of a person: their user type differs.
-pub fn m365(at: Moment<'_>, what: Operation, document: Document, chance: &mut Chance) -> String {
-    let person = at.person;
-    let (operation, client, client_app) = match what {
-        Operation::Accessed => (
-            "FileAccessed",
+impl Operation {
+    /// Its name, and name and id of the application behind it.
+    fn client(self) -> [&'static str; 3] {
+        const WEB: [&str; 2] = [
             "SharePoint Online Web Client Extensibility",
             "08e18876-6177-487e-b8b5-cf950c1e598c",
-        ),
-        Operation::Downloaded => (
-            "FileDownloaded",
-            "SharePoint Online Web Client Extensibility",
-            "08e18876-6177-487e-b8b5-cf950c1e598c",
-        ),
-        Operation::Uploaded => (
-            "FileUploaded",
-            "Office 365",
-            "d3590ed6-52b3-4102-aeff-aad2292ab01c",
-        ),
-        Operation::Synced => (
-            "FileSyncDownloadedFull",
+        ];
+        const OFFICE: [&str; 2] = ["Office 365", "d3590ed6-52b3-4102-aeff-aad2292ab01c"];
+        const SYNC: [&str; 2] = [
             "OneDrive SyncEngine",
             "ab9b8c07-8f02-4f72-87fa-80105867a763",
-        ),
-    };
+        ];
+        let (name, [client, id]) = match self {
+            Operation::Accessed => ("FileAccessed", WEB),
+            Operation::Downloaded => ("FileDownloaded", WEB),
+            Operation::Uploaded => ("FileUploaded", OFFICE),
+            Operation::Synced => ("FileSyncDownloadedFull", SYNC),
+        };
+        [name, client, id]
+    }
+}
+
+/// A record of the unified audit log.
+pub fn m365(at: Moment<'_>, what: Operation, document: Document, chance: &mut Chance) -> String {
+    let person = at.person;
+    let [operation, client, client_app] = what.client();
     let (folder, file) = document.path();
     let library = document.library.name();
     let site_key = library.len() as u64 * 0x9e37_79b9_7f4a_7c15;
@@ -119,7 +120,7 @@ pub fn m365(at: Moment<'_>, what: Operation, document: Document, chance: &mut Ch
             },
         ),
         ("ip", &at.spot.ip),
-        ("email", &person.email),
+        ("email", &as_entered(&person.email)),
         ("browser", &at.device.browser),
         ("is_managed", &at.device.is_managed),
         ("list", &uuid(site_key, 1)),
@@ -144,6 +145,22 @@ pub fn m365(at: Moment<'_>, what: Operation, document: Document, chance: &mut Ch
         ("folder", &folder),
         ("file", &file),
     ])
+}
+
+/// The address as the directory of this vendor has it: with capitals, `Ana.Keller@example.com`.
+fn as_entered(email: &str) -> String {
+    let mut is_start = true;
+    let letter = |letter: char| {
+        let shown = if is_start {
+            letter.to_ascii_uppercase()
+        } else {
+            letter
+        };
+        is_start = letter == '.';
+        shown
+    };
+    let (login, domain) = email.split_once('@').unwrap_or((email, ""));
+    format!("{}@{domain}", login.chars().map(letter).collect::<String>())
 }
 
 fn session_uuid(session: &str) -> String {

@@ -6,6 +6,7 @@ use std::sync::LazyLock;
 
 use super::{Moment, millis, seconds};
 use crate::generate::chance::Chance;
+use crate::generate::people::Person;
 use crate::generate::shape::Shape;
 
 static OKTA: LazyLock<Shape> = LazyLock::new(|| Shape::new(include_str!("../shapes/okta.json")));
@@ -40,63 +41,100 @@ const APPS: [(&str, &str); 6] = [
     ("Tickets", "oidc_client"),
 ];
 
-/// A record of the System Log.
-pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
-    let person = at.person;
-    let name = &person.name;
-    let session = format!("102{}", at.session);
-    let actor_id = format!("00u{:017x}", person.keys[0] >> 4);
-    let (event_type, legacy, message, uri) = match what {
-        Okta::Start | Okta::Refused => (
+/// Event type, older event type, message and address of a request.
+fn event(what: Okta) -> [&'static str; 4] {
+    match what {
+        Okta::Start => [
             "user.session.start",
             "core.user_auth.login_success",
             "User login to Okta",
             "/idp/idx/identify",
-        ),
-        Okta::Factor => (
+        ],
+        Okta::Refused => [
+            "user.session.start",
+            "core.user_auth.login_failed",
+            "User login to Okta",
+            "/idp/idx/identify",
+        ],
+        Okta::Factor => [
             "user.authentication.auth_via_mfa",
             "core.user.factor.attempt_success",
             "Authentication of user via MFA",
             "/idp/idx/challenge/answer",
-        ),
-        Okta::Onward(_) => (
+        ],
+        Okta::Onward(_) => [
             "user.authentication.sso",
             "app.auth.sso",
             "User single sign on to app",
             "/app/sso/saml",
-        ),
+        ],
+    }
+}
+
+fn actor_id(person: &Person) -> String {
+    format!("00u{:017x}", person.keys[0] >> 4)
+}
+
+/// What was signed in to, or with.
+fn targets(person: &Person, what: Okta) -> String {
+    let target = |id: &str, kind: &str, alternate: &str, name: &str, detail: &str| {
+        format!(
+            r#"{{"id":"{id}","type":"{kind}","alternateId":"{alternate}","displayName":"{name}","detailEntry":{detail}}}"#
+        )
     };
-    let is_refused = what == Okta::Refused;
-    let targets = match what {
+    let Person { name, email, .. } = person;
+    let number = format!("{:017x}", person.keys[1] >> 4);
+    match what {
         Okta::Onward(app) => {
             let (app, kind) = APPS[app % APPS.len()];
-            format!(
-                r#"[{{"id":"0oa{:017x}","type":"AppInstance","alternateId":"{app}","displayName":"{app}","detailEntry":{{"signOnModeType":"{kind}"}}}},{{"id":"0ua{:017x}","type":"AppUser","alternateId":"{}","displayName":"{name}","detailEntry":null}}]"#,
-                app.len() * 7_919,
-                person.keys[1] >> 4,
-                person.email
-            )
+            let instance = format!("0oa{:017x}", app.len() * 7_919);
+            let detail = format!(r#"{{"signOnModeType":"{kind}"}}"#);
+            let instance = target(&instance, "AppInstance", app, app, &detail);
+            let user = target(&format!("0ua{number}"), "AppUser", email, name, "null");
+            format!("[{instance},{user}]")
         }
-        Okta::Factor => format!(
-            r#"[{{"id":"{actor_id}","type":"User","alternateId":"{}","displayName":"{name}","detailEntry":null}},{{"id":"pfd{:017x}","type":"AuthenticatorEnrollment","alternateId":"unknown","displayName":"Okta Verify","detailEntry":{{"methodTypeUsed":"Get a push notification"}}}}]"#,
-            person.email,
-            person.keys[1] >> 4
-        ),
-        _ => format!(
-            r#"[{{"id":"00p{:017x}","type":"AuthenticatorEnrollment","alternateId":"unknown","displayName":"Password","detailEntry":null}}]"#,
-            person.keys[1] >> 4
-        ),
+        Okta::Factor => {
+            let user = target(&actor_id(person), "User", email, name, "null");
+            let (id, kind) = (format!("pfd{number}"), "AuthenticatorEnrollment");
+            let detail = r#"{"methodTypeUsed":"Get a push notification"}"#;
+            let factor = target(&id, kind, "unknown", "Okta Verify", detail);
+            format!("[{user},{factor}]")
+        }
+        Okta::Start | Okta::Refused => {
+            let (id, kind) = (format!("00p{number}"), "AuthenticatorEnrollment");
+            format!("[{}]", target(&id, kind, "unknown", "Password", "null"))
+        }
+    }
+}
+
+/// A record of the System Log.
+pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
+    let (person, city) = (at.person, at.spot.city);
+    let [event_type, legacy, message, uri] = event(what);
+    let [result, reason, severity] = match what {
+        Okta::Refused => ["FAILURE", "\"INVALID_CREDENTIALS\"", "WARN"],
+        _ => ["SUCCESS", "null", "INFO"],
     };
-    let is_phone = at.device.name.starts_with("phone");
-    let city = at.spot.city;
+    let [provider, credential_provider, credential_type] = match what {
+        Okta::Factor => [
+            "\"FACTOR_PROVIDER\"",
+            "\"OKTA_CREDENTIAL_PROVIDER\"",
+            "\"SIGNED_NONCE\"",
+        ],
+        _ => ["null"; 3],
+    };
+    let device_kind = match at.device.name.starts_with("phone") {
+        true => "Mobile",
+        false => "Computer",
+    };
     OKTA.fill(&[
-        ("actor_id", &actor_id),
+        ("actor_id", &actor_id(person)),
         ("email", &person.email),
-        ("name", name),
+        ("name", &person.name),
         ("user_agent", &at.device.user_agent),
         ("os", &at.device.os),
         ("browser", &at.device.browser),
-        ("device_kind", &if is_phone { "Mobile" } else { "Computer" }),
+        ("device_kind", &device_kind),
         ("ip", &at.spot.ip),
         ("city", &city.name),
         ("region", &city.region),
@@ -104,59 +142,24 @@ pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
         ("postal_code", &city.postal_code),
         ("lat", &city.lat),
         ("lon", &city.lon),
-        (
-            "provider",
-            &if what == Okta::Factor {
-                "\"FACTOR_PROVIDER\""
-            } else {
-                "null"
-            },
-        ),
-        (
-            "credential_provider",
-            &if what == Okta::Factor {
-                "\"OKTA_CREDENTIAL_PROVIDER\""
-            } else {
-                "null"
-            },
-        ),
-        (
-            "credential_type",
-            &if what == Okta::Factor {
-                "\"SIGNED_NONCE\""
-            } else {
-                "null"
-            },
-        ),
-        ("session", &session),
+        ("provider", &provider),
+        ("credential_provider", &credential_provider),
+        ("credential_type", &credential_type),
+        ("session", &format!("102{}", at.session)),
         ("message", &message),
         ("event_type", &event_type),
-        ("result", &if is_refused { "FAILURE" } else { "SUCCESS" }),
-        (
-            "reason",
-            &if is_refused {
-                "\"INVALID_CREDENTIALS\""
-            } else {
-                "null"
-            },
-        ),
+        ("result", &result),
+        ("reason", &reason),
         ("time", &millis(at.time_ms)),
         ("asn", &at.spot.asn),
         ("network", &at.spot.network),
-        ("severity", &if is_refused { "WARN" } else { "INFO" }),
+        ("severity", &severity),
         ("request", &chance.hex(16)),
         ("device_id", &at.device.id.replace('-', "")),
         ("uri", &uri),
-        (
-            "legacy",
-            &if is_refused {
-                "core.user_auth.login_failed"
-            } else {
-                legacy
-            },
-        ),
+        ("legacy", &legacy),
         ("uuid", &chance.uuid()),
-        ("targets", &targets),
+        ("targets", &targets(person, what)),
     ])
 }
 
@@ -171,15 +174,17 @@ pub enum Entra {
     Token,
 }
 
+/// Name and id.
+const CLOUD_APPS: [(&str, &str); 4] = [
+    ("OfficeHome", "4765445b-32c6-49b0-83e6-1d93765276ca"),
+    ("Microsoft Teams", "1fec8e78-bce4-4aaf-ab1b-5451cc387264"),
+    ("Microsoft Outlook", "5d661950-3475-41cd-a2c3-d671a3162bc1"),
+    ("SharePoint Online", "00000003-0000-0ff1-ce00-000000000000"),
+];
+
 /// A record of the sign-in logs, as diagnostic settings export it.
 pub fn entra(at: Moment<'_>, what: Entra, chance: &mut Chance) -> String {
-    const APPS: [(&str, &str); 4] = [
-        ("OfficeHome", "4765445b-32c6-49b0-83e6-1d93765276ca"),
-        ("Microsoft Teams", "1fec8e78-bce4-4aaf-ab1b-5451cc387264"),
-        ("Microsoft Outlook", "5d661950-3475-41cd-a2c3-d671a3162bc1"),
-        ("SharePoint Online", "00000003-0000-0ff1-ce00-000000000000"),
-    ];
-    let (app, app_id) = *chance.pick(&APPS);
+    let (app, app_id) = *chance.pick(&CLOUD_APPS);
     let (code, description) = match what {
         Entra::Refused => (
             50_126,

@@ -23,7 +23,9 @@ pub(super) fn layout_of(start: &[u8]) -> Layout {
 /// Whether the first value goes on in the second line. A first line that is only cut off is followed
 /// by a line that begins with a value of its own.
 fn spans_lines(start: &[u8]) -> bool {
-    let Some(end) = memchr::memchr(b'\n', start) else { return false };
+    let Some(end) = memchr::memchr(b'\n', start) else {
+        return false;
+    };
     let mut first = Values::default();
     first.push(&start[..end]);
     if first.depth == 0 {
@@ -126,7 +128,8 @@ impl Values {
     /// Gives up the value that is not complete; the rest of the file is read as if a new one began.
     pub(super) fn drop_open(&mut self) -> usize {
         let bytes = self.open_bytes();
-        self.lines.truncate(self.open.take().unwrap_or(self.lines.len()));
+        self.lines
+            .truncate(self.open.take().unwrap_or(self.lines.len()));
         self.end();
         bytes
     }

@@ -3,7 +3,7 @@
 //! Invariant: called on the thread that polls; nothing here touches a record.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rdkafka::client::ClientContext;
@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 #[derive(Debug, Default)]
 pub(super) struct Watch {
     served: AtomicU64,
+    committing: AtomicBool,
     heard: Mutex<Heard>,
 }
 
@@ -66,6 +67,11 @@ impl Watch {
     /// Number of events served: tells an empty queue from one whose event was swallowed.
     pub(super) fn served(&self) -> u64 {
         self.served.load(Ordering::Relaxed)
+    }
+
+    /// Is a commit on its way? Cleared by its answer.
+    pub(super) fn committing(&self) -> &AtomicBool {
+        &self.committing
     }
 
     /// The reason given with the last error.
@@ -133,6 +139,7 @@ impl ClientContext for Watch {
 impl ConsumerContext for Watch {
     fn commit_callback(&self, result: KafkaResult<()>, _: &TopicPartitionList) {
         self.count();
+        self.committing.store(false, Ordering::Relaxed);
         if let Err(error) = result {
             debug!(%error, "positions could not be shown to the broker");
         }
