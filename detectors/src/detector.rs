@@ -8,6 +8,7 @@ mod runner;
 pub use runner::Runner;
 
 use std::any::Any;
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -22,7 +23,7 @@ use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
 
 /// One admitted event on its way into a detector.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Event<'a> {
     /// Its columns.
     pub row: Row<'a>,
@@ -40,18 +41,21 @@ pub struct Event<'a> {
     pub origin: &'a Arc<str>,
     /// Settings and clocks.
     pub world: &'a World,
+    /// Made when the first detector asks.
+    pub(crate) shared: OnceCell<Arc<EventRef>>,
 }
 
 impl Event<'_> {
-    /// Where it can be found again.
-    pub fn to_ref(&self) -> EventRef {
-        EventRef {
+    /// Where it can be found again: one for all detectors.
+    pub fn to_ref(&self) -> Arc<EventRef> {
+        let make = || EventRef {
             time: self.row.time(),
             uid: self.row.uid().into(),
             source: self.source.clone(),
             origin: self.origin.clone(),
             offset: self.row.offset(),
-        }
+        };
+        self.shared.get_or_init(|| Arc::new(make())).clone()
     }
 }
 
@@ -81,6 +85,8 @@ pub trait Kind: Send + Sync + 'static {
     type Summary: Clone + Serialize + DeserializeOwned + Send;
     /// An open day: merges in any order.
     type Open: Default + Serialize + DeserializeOwned + Send;
+    /// What a day amounts to under its baseline: computed once for score, verdicts and closing.
+    type Amount;
 
     /// Whether surprises are calibrated against the population; not so for physics and policy.
     const STATISTICAL: bool = true;
@@ -96,25 +102,41 @@ pub trait Kind: Send + Sync + 'static {
     fn merge(&self, _open: &mut Self::Open, _other: Self::Open) {}
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
+    /// What the day amounts to.
+    fn amount(&self, judged: &Judged<'_, Self>) -> Self::Amount;
     /// The largest surprise of the day, alerting or not: what calibration is made of.
-    fn score(&self, base: &Self::Base, open: &Self::Open, on: On<'_>) -> u32;
-    /// The day's verdicts. `before` is the day before, for detectors that look back.
-    fn verdicts(
-        &self,
-        base: &Self::Base,
-        open: &Self::Open,
-        before: Option<&Self::Open>,
-        on: On<'_>,
-    ) -> Vec<Verdict>;
-    /// What the closed day teaches. `base` is what the day was judged by, `latest` all days before it.
+    fn score(&self, amount: &Self::Amount) -> u32;
+    /// The day's verdicts.
+    fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
+    /// What the closed day teaches. `latest` holds all days before it.
     fn close(
         &self,
-        base: &Self::Base,
-        latest: &Self::Base,
-        open: &Self::Open,
-        on: On<'_>,
+        judged: &Judged<'_, Self>,
+        latest: Latest<'_, Self>,
+        amount: Self::Amount,
         parts: &mut Parts,
     ) -> Self::Summary;
+}
+
+/// One principal's day as it is judged.
+pub struct Judged<'a, K: Kind + ?Sized> {
+    /// What the day is judged by.
+    pub base: &'a K::Base,
+    /// The day.
+    pub open: &'a K::Open,
+    /// The day before, for detectors that look back.
+    pub before: Option<&'a K::Open>,
+    /// The circumstances.
+    pub on: On<'a>,
+}
+
+/// All closed days before one: a fold, and the days that are not folded yet, ascending. In two parts,
+/// because most detectors need little of it.
+pub struct Latest<'a, K: Kind + ?Sized> {
+    /// The fold.
+    pub base: &'a K::Base,
+    /// The rest.
+    pub pending: &'a [(Day, K::Summary)],
 }
 
 /// Frozen knowledge of the open days of one detector.

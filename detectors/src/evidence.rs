@@ -57,6 +57,48 @@ pub(crate) mod shared_text {
     }
 }
 
+/// What others share is stored as a copy.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<T: Serialize, S: Serializer>(what: &Arc<T>, to: S) -> Result<S::Ok, S::Error> {
+        (**what).serialize(to)
+    }
+
+    pub fn deserialize<'de, T, D>(from: D) -> Result<Arc<T>, D::Error>
+    where
+        T: Deserialize<'de>,
+        D: Deserializer<'de>,
+    {
+        T::deserialize(from).map(Arc::new)
+    }
+}
+
+/// Events that bins share are stored as a list of each bin's own.
+mod shared_events {
+    use std::sync::Arc;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::{EventRef, KEPT_MAX, Kept};
+
+    pub fn serialize<S: Serializer>(kept: &Kept, to: S) -> Result<S::Ok, S::Error> {
+        kept.iter()
+            .flatten()
+            .map(|event| &**event)
+            .collect::<Vec<_>>()
+            .serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Kept, D::Error> {
+        let events = Vec::<EventRef>::deserialize(from)?;
+        let mut events = events.into_iter().take(KEPT_MAX).map(Arc::new);
+        Ok(std::array::from_fn(|_| events.next()))
+    }
+}
+
 /// Events of one bin (a pane, an hour, a place), in a form that merges in any order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
@@ -66,8 +108,13 @@ pub struct Sample {
     pub first: i64,
     /// Latest event time.
     pub last: i64,
-    kept: Vec<EventRef>,
+    #[serde(with = "shared_events")]
+    kept: Kept,
 }
+
+/// The smallest events, ascending. Shared by all bins that an event falls into, and in place: most bins
+/// hold one event, and there is a bin for almost every event.
+type Kept = [Option<Arc<EventRef>>; KEPT_MAX];
 
 impl Default for Sample {
     fn default() -> Self {
@@ -75,23 +122,26 @@ impl Default for Sample {
             count: 0,
             first: i64::MAX,
             last: i64::MIN,
-            kept: Vec::new(),
+            kept: Kept::default(),
         }
     }
 }
 
 impl Sample {
     /// Adds one event. `make` is called only when the event is among the three smallest.
-    pub fn add(&mut self, time: i64, uid: &str, make: impl FnOnce() -> EventRef) {
+    pub fn add(&mut self, time: i64, uid: &str, make: impl FnOnce() -> Arc<EventRef>) {
         self.count += 1;
         self.first = self.first.min(time);
         self.last = self.last.max(time);
-        let place = self
-            .kept
-            .partition_point(|known| known.rank() <= (time, uid));
+        let smaller = |known: &Option<Arc<EventRef>>| {
+            known
+                .as_ref()
+                .is_some_and(|known| known.rank() <= (time, uid))
+        };
+        let place = self.kept.iter().take_while(|known| smaller(known)).count();
         if place < KEPT_MAX {
-            self.kept.truncate(KEPT_MAX - 1);
-            self.kept.insert(place, make());
+            self.kept[place..].rotate_right(1);
+            self.kept[place] = Some(make());
         }
     }
 
@@ -100,14 +150,15 @@ impl Sample {
         self.count += other.count;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        self.kept.extend(other.kept.iter().cloned());
-        self.kept.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        self.kept.truncate(KEPT_MAX);
+        let mut all: Vec<Arc<EventRef>> = self.events().chain(other.events()).cloned().collect();
+        all.sort_by(|a, b| a.rank().cmp(&b.rank()));
+        let mut all = all.into_iter();
+        self.kept = std::array::from_fn(|_| all.next());
     }
 
     /// The kept events, smallest (time, uid) first.
-    pub fn events(&self) -> &[EventRef] {
-        &self.kept
+    pub fn events(&self) -> impl Iterator<Item = &Arc<EventRef>> {
+        self.kept.iter().flatten()
     }
 }
 
@@ -115,7 +166,7 @@ impl Sample {
 pub fn gather<'a>(samples: impl IntoIterator<Item = &'a Sample>, most: usize) -> Vec<EventRef> {
     let mut all: Vec<EventRef> = samples
         .into_iter()
-        .flat_map(|sample| sample.kept.iter().cloned())
+        .flat_map(|sample| sample.events().map(|event| (**event).clone()))
         .collect();
     all.sort_by(|a, b| a.rank().cmp(&b.rank()));
     all.truncate(most);

@@ -80,22 +80,35 @@ impl<T> Panes<T> {
         self.0.is_empty()
     }
 
-    /// The largest window of a length by the sum of a measure: (first pane, sum); the earliest of
+    /// First panes of the windows of a length that hold something, ascending.
+    pub fn starts(&self, span: Span) -> impl Iterator<Item = u16> {
+        let mut next = 0;
+        let all = self.iter().flat_map(move |(pane, _)| span.starts(pane));
+        all.filter(move |start| {
+            let is_new = next <= *start;
+            next = next.max(start + 1);
+            is_new
+        })
+    }
+
+    /// The largest window of a length by the sum of each measure: (first pane, sum); the earliest of
     /// equals. `None` where all are zero.
-    pub fn largest(&self, span: Span, measure: impl Fn(&T) -> u64) -> Option<(u16, u64)> {
-        let mut best: Option<(u16, u64)> = None;
-        let mut tried = None;
-        for (pane, _) in self.iter() {
-            for start in span.starts(pane) {
-                if tried.is_some_and(|tried| start <= tried) {
-                    continue;
+    pub fn largest<const N: usize>(
+        &self,
+        span: Span,
+        measures: impl Fn(&T) -> [u64; N],
+    ) -> [Option<(u16, u64)>; N] {
+        let mut best = [None; N];
+        for start in self.starts(span) {
+            let mut sums = [0u64; N];
+            for (_, value) in self.within(start, span) {
+                for (sum, more) in sums.iter_mut().zip(measures(value)) {
+                    *sum = sum.saturating_add(more);
                 }
-                tried = Some(start);
-                let sum = self
-                    .within(start, span)
-                    .fold(0u64, |sum, (_, value)| sum.saturating_add(measure(value)));
+            }
+            for (best, sum) in best.iter_mut().zip(sums) {
                 if best.map_or(0, |(_, best)| best) < sum {
-                    best = Some((start, sum));
+                    *best = Some((start, sum));
                 }
             }
         }
@@ -139,10 +152,11 @@ mod tests {
         for (pane, n) in [(9, 2), (4, 3), (5, 4), (30, 7), (20, 1)] {
             *panes.at(pane) += n;
         }
-        let sum = |n: &u64| *n;
-        assert_eq!(panes.largest(Span::TenMinutes, sum), Some((4, 7)));
-        assert_eq!(panes.largest(Span::Hour, sum), Some((0, 9)));
-        assert_eq!(panes.largest(Span::Day, sum), Some((0, 17)));
-        assert_eq!(panes.pane_reaching(0, Span::Day, 8, sum), Some(9));
+        let sums = |n: &u64| [*n, 0];
+        let largest = |span| panes.largest(span, sums);
+        assert_eq!(largest(Span::TenMinutes), [Some((4, 7)), None]);
+        assert_eq!(largest(Span::Hour), [Some((0, 9)), None]);
+        assert_eq!(largest(Span::Day), [Some((0, 17)), None]);
+        assert_eq!(panes.pane_reaching(0, Span::Day, 8, |n| *n), Some(9));
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Invariant: a principal's rows all come to one shard, and a row that was seen before changes nothing.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -46,6 +47,8 @@ pub struct Prepared<'a> {
     pub events: Events<'a>,
     /// Day and shard of each row.
     pub rows: Vec<(Day, u8)>,
+    /// The days among them, some perhaps more than once.
+    pub days: Vec<Day>,
     /// Shared text of the source and origin of each row, by their dictionary.
     pub texts: Vec<(Arc<str>, Arc<str>)>,
     /// Index into `texts` of each row.
@@ -132,24 +135,30 @@ impl Shard {
         tally.admitted += 1;
         let Some(user) = row.user() else { return };
         let stream = Stream::of(row.kind());
-        let mut entity = None;
+        let mut known = None;
         for &detector in readers {
             if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
                 continue;
             }
-            let entity = *entity.get_or_insert_with(|| Self::entity(self, stream, user));
-            let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
-            let event = Event {
-                row,
-                day,
-                pane: world.calendar.pane(day, row.time()),
-                stream,
-                user,
-                source,
-                origin,
-                world,
-            };
-            self.detectors[detector].observe(entity, &event);
+            let (entity, event) = known.get_or_insert_with(|| {
+                let entity = Self::entity(self, stream, user);
+                let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
+                (
+                    entity,
+                    Event {
+                        row,
+                        day,
+                        pane: world.calendar.pane(day, row.time()),
+                        stream,
+                        user,
+                        source,
+                        origin,
+                        world,
+                        shared: OnceCell::new(),
+                    },
+                )
+            });
+            self.detectors[detector].observe(*entity, event);
         }
     }
 

@@ -41,6 +41,21 @@ impl Distinct {
         }
     }
 
+    /// The set of everything in some sets: the same bits as if all had been added to one.
+    pub fn union<'a>(sets: impl IntoIterator<Item = &'a Distinct>) -> Distinct {
+        let mut all = Distinct::default();
+        for set in sets {
+            all.entries.extend_from_slice(&set.entries);
+            all.saturated |= set.saturated;
+        }
+        // Of equal hashes the earliest pane comes first, and is kept.
+        all.entries.sort_unstable();
+        all.entries.dedup_by_key(|entry| *entry >> PANE_BITS);
+        all.saturated |= KEPT_MAX < all.entries.len();
+        all.entries.truncate(KEPT_MAX);
+        all
+    }
+
     /// How many different things: exact to 512, then an estimate of at least 512.
     pub fn count(&self) -> u64 {
         if !self.saturated {
@@ -101,6 +116,11 @@ mod tests {
             for &(hash, pane) in hashed.iter().rev().chain(&hashed) {
                 back.insert(hash, pane);
             }
+            let mut parts = vec![Distinct::default(); 7];
+            for (n, &(hash, pane)) in hashed.iter().enumerate() {
+                parts[n * n % 7].insert(hash, pane);
+            }
+            prop_assert_eq!(&Distinct::union(&parts), &back);
             prop_assert_eq!(ahead, back);
         }
     }

@@ -1,12 +1,12 @@
 //! What does not change while Nightjar runs: settings, days, local clocks.
 
-use std::collections::BTreeMap;
-
-use chrono_tz::Tz;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 use crate::catalog::{CATALOG, Entry};
 use crate::directory::Person;
 use crate::settings::Settings;
+use crate::shard::Uniform;
 use crate::time::{Calendar, Day, LocalClock};
 use crate::verdict::Stream;
 
@@ -18,7 +18,10 @@ pub struct World {
     /// The tenant's days.
     pub calendar: Calendar,
     tenant_clock: LocalClock,
-    clocks: BTreeMap<&'static str, LocalClock>,
+    /// With the names of their zones.
+    clocks: Vec<(LocalClock, &'static str)>,
+    /// Whoever has a zone of his own, with its place in `clocks`: asked for every event.
+    clock_of: HashMap<Box<str>, usize, BuildHasherDefault<Uniform>>,
     /// Seed of dedup keys, sets and routing.
     pub seed: u64,
 }
@@ -26,21 +29,22 @@ pub struct World {
 impl World {
     /// Computes the calendars of all zones that the settings name.
     pub fn new(settings: Settings) -> Self {
-        let zones = settings
-            .directory
-            .people
-            .values()
-            .filter_map(|person| person.zone);
-        let clocks = zones
-            .map(|zone: Tz| (zone.name(), zone))
-            .collect::<BTreeMap<_, _>>()
-            .into_iter()
-            .map(|(name, zone)| (name, LocalClock::new(zone)))
-            .collect();
+        let mut clocks: Vec<(LocalClock, &'static str)> = Vec::new();
+        let mut clock_of = HashMap::default();
+        for (name, person) in &settings.directory.people {
+            let Some(zone) = person.zone else { continue };
+            let known = clocks.iter().position(|(_, known)| *known == zone.name());
+            let place = known.unwrap_or_else(|| {
+                clocks.push((LocalClock::new(zone), zone.name()));
+                clocks.len() - 1
+            });
+            clock_of.insert(name.as_str().into(), place);
+        }
         World {
             calendar: Calendar::new(settings.zone),
             tenant_clock: LocalClock::new(settings.zone),
             clocks,
+            clock_of,
             seed: tenant_seed(&settings.tenant),
             settings,
         }
@@ -53,15 +57,13 @@ impl World {
 
     /// A user's local clock and where it comes from.
     pub fn clock(&self, user: &str) -> (&LocalClock, &'static str) {
-        let own = self
-            .person(user)
-            .and_then(|person| person.zone)
-            .and_then(|zone| {
-                self.clocks
-                    .get(zone.name())
-                    .map(|clock| (clock, zone.name()))
-            });
-        own.unwrap_or((&self.tenant_clock, self.settings.zone.name()))
+        match self.clock_of.get(user) {
+            Some(place) => {
+                let (clock, zone) = &self.clocks[*place];
+                (clock, zone)
+            }
+            None => (&self.tenant_clock, self.settings.zone.name()),
+        }
     }
 
     /// Whether a user is on call on a day.

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::volume::{Crossing, Key, Learned, Reading, Taught};
+use super::volume::{self, Appraised, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param, mass_download::bytes_text};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{Sample, gather};
 use crate::panes::{Panes, Span};
@@ -132,8 +132,8 @@ impl Pane {
         self.sample.merge(&other.sample);
     }
 
-    fn measure(&self, measure: u8) -> u64 {
-        [self.calls, self.tokens, self.bytes, u64::from(self.is_hit)][usize::from(measure)]
+    fn measures(&self) -> [u64; MEASURES.len()] {
+        [self.calls, self.tokens, self.bytes, u64::from(self.is_hit)]
     }
 }
 
@@ -149,8 +149,9 @@ impl Open {
         self.tools.get_mut(tool)
     }
 
-    fn part(&self, part: &str) -> &Panes<Pane> {
-        self.tools.get(part).unwrap_or(&self.all)
+    fn part(&self, part: Option<&str>) -> &Panes<Pane> {
+        part.and_then(|part| self.tools.get(part))
+            .unwrap_or(&self.all)
     }
 }
 
@@ -158,6 +159,7 @@ impl Kind for AiUsageSpike {
     type Base = Learned;
     type Summary = Taught;
     type Open = Open;
+    type Amount = Vec<Appraised>;
 
     const COMPANY: bool = true;
 
@@ -190,19 +192,17 @@ impl Kind for AiUsageSpike {
         base.fold(day, summary);
     }
 
-    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
-        base.score(&self.readings(open), on)
+    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Appraised> {
+        judged.base.appraise(self.readings(judged.open), judged.on)
     }
 
-    fn verdicts(
-        &self,
-        base: &Learned,
-        open: &Open,
-        _before: Option<&Open>,
-        on: On<'_>,
-    ) -> Vec<Verdict> {
-        let readings = self.readings(open);
-        let crossings = base.crossings(&readings, on);
+    fn score(&self, amount: &Vec<Appraised>) -> u32 {
+        volume::score(amount)
+    }
+
+    fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Vec<Appraised>) -> Vec<Verdict> {
+        let Judged { base, open, on, .. } = *judged;
+        let crossings = base.crossings(amount, on);
         if on.who.stream != Stream::Company {
             let said = crossings
                 .first()
@@ -210,10 +210,10 @@ impl Kind for AiUsageSpike {
             return said.into_iter().collect();
         }
         // Of the company each tool is a principal of its own.
-        let mut by_part = BTreeMap::<&str, Vec<Crossing<'_>>>::new();
+        let mut by_part = BTreeMap::<Option<&str>, Vec<Crossing<'_>>>::new();
         for crossing in crossings {
             by_part
-                .entry(&crossing.reading.key.part)
+                .entry(crossing.reading.key.part.as_deref())
                 .or_default()
                 .push(crossing);
         }
@@ -224,50 +224,46 @@ impl Kind for AiUsageSpike {
 
     fn close(
         &self,
-        base: &Learned,
-        latest: &Learned,
-        open: &Open,
-        on: On<'_>,
+        judged: &Judged<'_, Self>,
+        latest: Latest<'_, Self>,
+        amount: Vec<Appraised>,
         parts: &mut Parts,
     ) -> Taught {
-        let shown = |measure| {
-            open.all
-                .largest(Span::Day, |p| p.measure(measure))
-                .map(|(_, n)| n)
-        };
-        let shown = shown(0).or_else(|| shown(3)).unwrap_or(0);
-        base.close(latest, &self.readings(open), shown, on, parts)
+        let [calls, _, _, spans] = judged.open.all.largest(Span::Day, Pane::measures);
+        let shown = calls.or(spans).map_or(0, |(_, count)| count);
+        let base = judged.base;
+        base.close(latest, amount, shown, judged.on, parts)
     }
 }
 
 impl AiUsageSpike {
     fn readings(&self, open: &Open) -> Vec<Reading> {
         let mut readings = Vec::new();
-        self.read("", &open.all, &mut readings);
+        self.read(None, &open.all, &mut readings);
         // With one tool, the part is the whole.
         if 1 < open.tools.len() {
             for (tool, panes) in &open.tools {
-                self.read(tool, panes, &mut readings);
+                self.read(Some(tool), panes, &mut readings);
             }
         }
         readings
     }
 
-    fn read(&self, part: &str, panes: &Panes<Pane>, readings: &mut Vec<Reading>) {
+    fn read(&self, part: Option<&str>, panes: &Panes<Pane>, readings: &mut Vec<Reading>) {
         for span in Span::ALL {
-            for measure in 0..MEASURES.len() as u8 {
-                let Some((start, count)) = panes.largest(span, |p| p.measure(measure)) else {
+            for (measure, largest) in panes.largest(span, Pane::measures).into_iter().enumerate() {
+                let Some((start, count)) = largest else {
                     continue;
                 };
                 readings.push(Reading {
                     key: Key {
-                        part: part.into(),
-                        measure,
+                        part: part.map(Box::from),
+                        measure: measure as u8,
                         span,
                     },
                     start,
                     count,
-                    floor: self.floors[usize::from(measure)],
+                    floor: self.floors[measure],
                 });
             }
         }
@@ -284,22 +280,21 @@ impl AiUsageSpike {
         let Reading {
             key, start, count, ..
         } = best.reading;
-        let panes = open.part(&key.part);
+        let panes = open.part(key.part.as_deref());
         let samples = || panes.within(*start, key.span).map(|(_, pane)| &pane.sample);
         let (day, calendar) = (on.frozen.day, &on.world.calendar);
         let window = calendar.window(day, *start, key.span.panes());
         let due = |c: &Crossing<'_>| {
             let Reading { key, start, .. } = c.reading;
-            let panes = open.part(&key.part);
+            let panes = open.part(key.part.as_deref());
             panes.pane_reaching(*start, key.span, c.threshold, |pane| {
-                pane.measure(key.measure)
+                pane.measures()[usize::from(key.measure)]
             })
         };
         let due = crossings.iter().filter_map(due).min();
-        let tool = match (&*key.part, open.tools.keys().next()) {
-            ("", Some(only)) if open.tools.len() == 1 => Some(only.to_string()),
-            ("", _) => None,
-            (part, _) => Some(part.to_owned()),
+        let tool = match (&key.part, open.tools.keys().next()) {
+            (None, Some(only)) if open.tools.len() == 1 => Some(only.to_string()),
+            (part, _) => part.as_deref().map(str::to_owned),
         };
         let tool_entity = tool.clone().map(|id| Entity {
             kind: "tool".into(),
@@ -317,18 +312,22 @@ impl AiUsageSpike {
         };
         Verdict {
             value: String::new(),
-            same_as: format!("{} {}", MEASURES[usize::from(key.measure)], key.part),
+            same_as: format!(
+                "{} {}",
+                MEASURES[usize::from(key.measure)],
+                key.part.as_deref().unwrap_or_default()
+            ),
             causes: crossings
                 .iter()
-                .filter(|c| !c.reading.key.part.is_empty() && !is_company)
-                .map(|c| format!("much more use of {}", c.reading.key.part))
+                .filter_map(|c| c.reading.key.part.as_deref().filter(|_| !is_company))
+                .map(|part| format!("much more use of {part}"))
                 .collect(),
             surprise: Some(best.surprise),
             severity,
             overlay: None,
             about: tool_entity
                 .clone()
-                .filter(|_| is_company && !key.part.is_empty()),
+                .filter(|_| is_company && key.part.is_some()),
             also: tool_entity.into_iter().filter(|_| !is_company).collect(),
             summary: format!(
                 "{} used {} for {} {}; usual for {} are about {} ({} days known); {} or more alert",

@@ -2,15 +2,16 @@
 //! Method: physics, distance less both accuracy radii over the time between. Blind to: thieves who wait.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Page, Param};
 use crate::alert::Severity;
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
-use crate::evidence::EventRef;
+use crate::evidence::{EventRef, shared};
 use crate::time::{Day, PANE_MS};
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
@@ -46,10 +47,7 @@ pub const ENTRY: Entry = Entry {
         example: "eva@example.com logged in from Berlin, DE and 40 minutes later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
     },
     make: |world, lag| -> Box<dyn Detector> {
-        Box::new(Runner::new(
-            std::sync::Arc::new(ImpossibleTravel::new(world)),
-            lag,
-        ))
+        Box::new(Runner::new(Arc::new(ImpossibleTravel::new(world)), lag))
     },
 };
 
@@ -78,11 +76,13 @@ impl ImpossibleTravel {
 /// One located login.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Login {
-    at: EventRef,
+    #[serde(with = "shared")]
+    at: Arc<EventRef>,
     lat: f64,
     lon: f64,
     radius_km: f64,
-    place: Box<str>,
+    town: Option<Box<str>>,
+    country: Option<Box<str>>,
     ip: Box<str>,
     asn: Option<u32>,
     /// VPN, hosting, mobile: shared by strangers.
@@ -91,11 +91,21 @@ struct Login {
     device: Option<Box<str>>,
 }
 
+impl Login {
+    fn place(&self) -> String {
+        let town = self.town.as_deref().unwrap_or("unknown town");
+        let country = self.country.as_deref().unwrap_or("unknown country");
+        format!("{town}, {country}")
+    }
+}
+
 /// First and last login of one place and pane.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stay {
-    first: Login,
-    last: Login,
+    #[serde(with = "shared")]
+    first: Arc<Login>,
+    #[serde(with = "shared")]
+    last: Arc<Login>,
 }
 
 /// Pane, place (hundredths of a degree) and device.
@@ -111,7 +121,7 @@ impl Open {
     fn logins(&self) -> impl Iterator<Item = &Login> {
         self.stays.values().flat_map(|stay| {
             let is_one = stay.first.at == stay.last.at;
-            [Some(&stay.first), (!is_one).then_some(&stay.last)]
+            [Some(&*stay.first), (!is_one).then_some(&*stay.last)]
                 .into_iter()
                 .flatten()
         })
@@ -122,6 +132,7 @@ impl Kind for ImpossibleTravel {
     type Base = u32;
     type Summary = ();
     type Open = Open;
+    type Amount = ();
 
     const STATISTICAL: bool = false;
     const LOOKBACK: bool = true;
@@ -142,11 +153,13 @@ impl Kind for ImpossibleTravel {
         let hundredths = |degrees: f64| (degrees * 100.0).round() as i32;
         let device: Option<Box<str>> = row.device().map(Box::from);
         let key = (event.pane, hundredths(lat), hundredths(lon), device);
-        let rank = |login: &Login| (login.at.time, login.at.uid.clone());
-        let mine = (row.time(), Box::<str>::from(row.uid()));
+        fn rank(login: &Login) -> (i64, &str) {
+            (login.at.time, &login.at.uid)
+        }
+        let mine = (row.time(), row.uid());
         match open.stays.get_mut(&key) {
             None => {
-                let login = login(event, lat, lon);
+                let login = Arc::new(login(event, lat, lon));
                 open.stays.insert(
                     key,
                     Stay {
@@ -160,10 +173,10 @@ impl Kind for ImpossibleTravel {
             }
             Some(stay) => {
                 if mine < rank(&stay.first) {
-                    stay.first = login(event, lat, lon);
+                    stay.first = Arc::new(login(event, lat, lon));
                 }
                 if rank(&stay.last) < mine {
-                    stay.last = login(event, lat, lon);
+                    stay.last = Arc::new(login(event, lat, lon));
                 }
             }
         }
@@ -173,11 +186,19 @@ impl Kind for ImpossibleTravel {
         *base += 1;
     }
 
-    fn score(&self, _base: &u32, _open: &Open, _on: On<'_>) -> u32 {
+    fn amount(&self, _: &Judged<'_, Self>) {}
+
+    fn score(&self, (): &()) -> u32 {
         0
     }
 
-    fn verdicts(&self, base: &u32, open: &Open, before: Option<&Open>, on: On<'_>) -> Vec<Verdict> {
+    fn verdicts(&self, judged: &Judged<'_, Self>, (): &()) -> Vec<Verdict> {
+        let Judged {
+            base,
+            open,
+            before,
+            on,
+        } = *judged;
         let mut logins: Vec<&Login> = before
             .into_iter()
             .flat_map(Open::logins)
@@ -208,18 +229,18 @@ impl Kind for ImpossibleTravel {
             .collect()
     }
 
-    fn close(&self, _: &u32, _: &u32, _: &Open, _: On<'_>, _: &mut Parts) {}
+    fn close(&self, _: &Judged<'_, Self>, _: Latest<'_, Self>, (): (), _: &mut Parts) {}
 }
 
 fn login(event: &Event<'_>, lat: f64, lon: f64) -> Login {
     let row = event.row;
-    let town = row.city().or(row.region()).unwrap_or("unknown town");
     Login {
         at: event.to_ref(),
         lat,
         lon,
         radius_km: row.radius_km().unwrap_or(0.0),
-        place: format!("{town}, {}", row.country().unwrap_or("unknown country")).into(),
+        town: row.city().or(row.region()).map(Box::from),
+        country: row.country().map(Box::from),
         ip: row.ip().unwrap_or_default().into(),
         asn: row.asn(),
         shared: matches!(
@@ -300,7 +321,8 @@ impl Trip<'_> {
 
     fn verdict(&self, days: u32, first_due: i64, max_speed_kmh: f64, on: On<'_>) -> Verdict {
         let (from, to) = (self.from, self.to);
-        let pair = format!("{} to {}", from.place, to.place);
+        let (from_place, to_place) = (from.place(), to.place());
+        let pair = format!("{from_place} to {to_place}");
         let minutes = (to.at.time - from.at.time) / 60_000;
         let device = match (&from.device, &to.device) {
             (Some(a), Some(b)) if a == b => "with the same device",
@@ -328,8 +350,8 @@ impl Trip<'_> {
             about: None,
             also: Vec::new(),
             summary: format!(
-                "{} logged in from {} and {minutes} minutes later from {}: {:.0} km, {} km/h, {device}",
-                on.who.name, from.place, to.place, self.distance_km, self.speed_kmh
+                "{} logged in from {from_place} and {minutes} minutes later from {to_place}: {:.0} km, {} km/h, {device}",
+                on.who.name, self.distance_km, self.speed_kmh
             ),
             window: (from.at.time, to.at.time + 1),
             detected_at: first_due / PANE_MS * PANE_MS + PANE_MS,
@@ -341,7 +363,7 @@ impl Trip<'_> {
             baseline: "physics",
             days,
             history: Vec::new(),
-            evidence: vec![from.at.clone(), to.at.clone()],
+            evidence: vec![(*from.at).clone(), (*to.at).clone()],
             next_steps: vec![
                 format!("ask {} which of the two logins was theirs", on.who.name),
                 format!(

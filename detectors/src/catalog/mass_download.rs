@@ -2,13 +2,15 @@
 //! usually takes. Why: collection before a leak. Method: magnitude model over distinct objects and
 //! bytes, sync apart. Blind to: slow collection below the daily habit; screenshots and views.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::volume::{Crossing, Key, Learned, Reading, Taught};
+use super::volume::{self, Appraised, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param};
 use crate::alert::Severity;
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{Sample, gather};
 use crate::panes::{Panes, Span};
@@ -96,54 +98,68 @@ pub struct Open {
     pools: [Pool; 2],
 }
 
-/// Distinct objects per window, bytes and events per pane.
+/// Panes, and the day's objects, which would take long to put together for every look.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Pool {
-    ten_minutes: Panes<Distinct>,
-    hours: Panes<Distinct>,
-    day: Panes<Distinct>,
+    day: Distinct,
     panes: Panes<Pane>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Pane {
+    objects: Distinct,
     bytes: u64,
     sample: Sample,
 }
 
 impl Pool {
-    fn windows(&self, span: Span) -> &Panes<Distinct> {
-        match span {
-            Span::TenMinutes => &self.ten_minutes,
-            Span::Hour => &self.hours,
-            Span::Day => &self.day,
-        }
-    }
-
     fn add(&mut self, hash: u64, event: &Event<'_>) {
-        for span in Span::ALL {
-            let windows = match span {
-                Span::TenMinutes => &mut self.ten_minutes,
-                Span::Hour => &mut self.hours,
-                Span::Day => &mut self.day,
-            };
-            for start in span.starts(event.pane) {
-                windows.at(start).insert(hash, event.pane);
-            }
-        }
+        self.day.insert(hash, event.pane);
         let pane = self.panes.at(event.pane);
+        pane.objects.insert(hash, event.pane);
         pane.bytes = pane.bytes.saturating_add(event.row.bytes().unwrap_or(0));
         pane.sample
             .add(event.row.time(), event.row.uid(), || event.to_ref());
     }
 
+    /// The distinct objects of a window.
+    fn objects(&self, start: u16, span: Span) -> Cow<'_, Distinct> {
+        if span == Span::Day {
+            return Cow::Borrowed(&self.day);
+        }
+        let mut sets = self
+            .panes
+            .within(start, span)
+            .map(|(_, pane)| &pane.objects);
+        match (sets.next(), sets.next()) {
+            (Some(only), None) => Cow::Borrowed(only),
+            (first, second) => {
+                Cow::Owned(Distinct::union(first.into_iter().chain(second).chain(sets)))
+            }
+        }
+    }
+
     /// Largest window by distinct objects; the earliest of equals.
     fn most_objects(&self, span: Span) -> Option<(u16, u64)> {
-        let counts = self
-            .windows(span)
-            .iter()
-            .map(|(start, set)| (start, set.count()));
-        counts.reduce(|best, next| if best.1 < next.1 { next } else { best })
+        let mut best: Option<(u16, u64)> = None;
+        for start in self.panes.starts(span) {
+            // A union is at most the sum of its parts, so few windows have to be put together.
+            let sets = || {
+                self.panes
+                    .within(start, span)
+                    .map(|(_, pane)| &pane.objects)
+            };
+            let at_most: u64 = sets().map(Distinct::count).sum();
+            let is_exact = !sets().any(Distinct::is_approximate);
+            if is_exact && best.is_some_and(|(_, best)| at_most <= best) {
+                continue;
+            }
+            let count = self.objects(start, span).count();
+            if best.is_none_or(|(_, best)| best < count) {
+                best = Some((start, count));
+            }
+        }
+        best
     }
 }
 
@@ -151,6 +167,7 @@ impl Kind for MassDownload {
     type Base = Learned;
     type Summary = Taught;
     type Open = Open;
+    type Amount = Vec<Appraised>;
 
     fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
         row.outcome() != Outcome::Failure
@@ -170,37 +187,32 @@ impl Kind for MassDownload {
         base.fold(day, summary);
     }
 
-    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
-        base.score(&self.readings(open), on)
+    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Appraised> {
+        judged.base.appraise(self.readings(judged.open), judged.on)
     }
 
-    fn verdicts(
-        &self,
-        base: &Learned,
-        open: &Open,
-        _before: Option<&Open>,
-        on: On<'_>,
-    ) -> Vec<Verdict> {
-        let readings = self.readings(open);
-        let crossings = base.crossings(&readings, on);
+    fn score(&self, amount: &Vec<Appraised>) -> u32 {
+        volume::score(amount)
+    }
+
+    fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Vec<Appraised>) -> Vec<Verdict> {
+        let crossings = judged.base.crossings(amount, judged.on);
         let Some(best) = crossings.first() else {
             return Vec::new();
         };
-        vec![self.verdict(base, open, best, &crossings, on)]
+        vec![self.verdict(judged.base, judged.open, best, &crossings, judged.on)]
     }
 
     fn close(
         &self,
-        base: &Learned,
-        latest: &Learned,
-        open: &Open,
-        on: On<'_>,
+        judged: &Judged<'_, Self>,
+        latest: Latest<'_, Self>,
+        amount: Vec<Appraised>,
         parts: &mut Parts,
     ) -> Taught {
-        let files = open.pools[0]
-            .most_objects(Span::Day)
-            .map_or(0, |(_, count)| count);
-        base.close(latest, &self.readings(open), files, on, parts)
+        let files = judged.open.pools[0].day.count();
+        let base = judged.base;
+        base.close(latest, amount, files, judged.on, parts)
     }
 }
 
@@ -208,9 +220,12 @@ impl MassDownload {
     fn readings(&self, open: &Open) -> Vec<Reading> {
         let mut readings = Vec::new();
         for (pool_index, pool) in open.pools.iter().enumerate() {
+            if pool.panes.is_empty() {
+                continue;
+            }
             for span in Span::ALL {
                 let objects = pool.most_objects(span);
-                let bytes = pool.panes.largest(span, |pane| pane.bytes);
+                let [bytes] = pool.panes.largest(span, |pane| [pane.bytes]);
                 for (offset, largest) in [objects, bytes].into_iter().enumerate() {
                     let Some((start, count)) = largest else {
                         continue;
@@ -218,7 +233,7 @@ impl MassDownload {
                     let measure = (2 * pool_index + offset) as u8;
                     readings.push(Reading {
                         key: Key {
-                            part: "".into(),
+                            part: None,
                             measure,
                             span,
                         },
@@ -241,9 +256,8 @@ impl MassDownload {
                 .panes
                 .pane_reaching(*start, key.span, crossing.threshold, |p| p.bytes);
         }
-        let mut windows = pool.windows(key.span).iter();
-        let (_, set) = windows.find(|(known, _)| known == start)?;
-        set.pane_reaching(crossing.threshold)
+        pool.objects(*start, key.span)
+            .pane_reaching(crossing.threshold)
     }
 
     fn verdict(
@@ -270,10 +284,7 @@ impl MassDownload {
             .iter()
             .filter_map(|crossing| self.due(open, crossing))
             .min();
-        let set = pool
-            .windows(key.span)
-            .iter()
-            .find(|(known, _)| known == start);
+        let is_approximate = pool.objects(*start, key.span).is_approximate();
         let expected = best.prediction.expected();
         let own = 1.0 <= best.own_days;
         let (what, verb) = (
@@ -314,7 +325,7 @@ impl MassDownload {
             ),
             event_count: samples().map(|s| s.count).sum(),
             observed: *count as f64,
-            approximate: key.measure % 2 == 0 && set.is_some_and(|(_, set)| set.is_approximate()),
+            approximate: key.measure % 2 == 0 && is_approximate,
             expected,
             baseline: if own { "own" } else { "peers" },
             days: base.days,

@@ -7,11 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Page, Param};
 use crate::alert::Severity;
 use crate::company::{Level, Parts};
-use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{Sample, gather};
 use crate::model::fixed::surprise;
-use crate::model::habit::{Hours, Learn, expected_tests, hour_mass, per_day, tail_mass};
+use crate::model::habit::{Hours, Learn, expected_tests, own_hour_mass, per_day, tail_mass};
 use crate::model::magnitude::LEARN_CAP;
 use crate::panes::Panes;
 use crate::time::{Day, PANE_MS};
@@ -103,6 +103,7 @@ impl Kind for OffHoursLogin {
     type Base = Learned;
     type Summary = Taught;
     type Open = Open;
+    type Amount = Vec<(u16, u32)>;
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         if stream != Stream::Person || row.outcome() == Outcome::Failure {
@@ -133,47 +134,55 @@ impl Kind for OffHoursLogin {
         base.distinct += u64::from((summary.usual | summary.odd).count_ones());
     }
 
-    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
-        self.surprises(base, open, on)
-            .map(|(_, surprise)| surprise)
+    /// Surprise of each active hour.
+    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<(u16, u32)> {
+        self.surprises(judged.base, judged.open, judged.on)
+            .collect()
+    }
+
+    fn score(&self, amount: &Vec<(u16, u32)>) -> u32 {
+        amount
+            .iter()
+            .map(|(_, surprise)| *surprise)
             .max()
             .unwrap_or(0)
     }
 
-    fn verdicts(
-        &self,
-        base: &Learned,
-        open: &Open,
-        _before: Option<&Open>,
-        on: On<'_>,
-    ) -> Vec<Verdict> {
-        let Some(judge) = on.judge() else {
+    fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Vec<(u16, u32)>) -> Vec<Verdict> {
+        let Some(judge) = judged.on.judge() else {
             return Vec::new();
         };
-        let mut crossing: Vec<(u16, u32)> = self
-            .surprises(base, open, on)
-            .filter(|(_, s)| judge.needed <= *s)
+        let mut crossing: Vec<(u16, u32)> = amount
+            .iter()
+            .copied()
+            .filter(|(_, surprise)| judge.needed <= *surprise)
             .collect();
         // The least probable hour; of equals the earliest on the clock.
         crossing.sort_by_key(|(hour, surprise)| (std::cmp::Reverse(*surprise), *hour));
         let Some((hour, surprise)) = crossing.first().copied() else {
             return Vec::new();
         };
-        vec![self.verdict(base, open, hour, surprise, &crossing, on)]
+        vec![self.verdict(
+            judged.base,
+            judged.open,
+            hour,
+            surprise,
+            &crossing,
+            judged.on,
+        )]
     }
 
     fn close(
         &self,
-        base: &Learned,
-        _latest: &Learned,
-        open: &Open,
-        on: On<'_>,
+        judged: &Judged<'_, Self>,
+        _latest: Latest<'_, Self>,
+        amount: Vec<(u16, u32)>,
         parts: &mut Parts,
     ) -> Taught {
         let mut taught = Taught { usual: 0, odd: 0 };
-        let judged = on.judge().is_some();
-        for (hour, surprise) in self.surprises(base, open, on) {
-            let odd = judged && LEARN_CAP <= surprise;
+        let is_judged = judged.on.judge().is_some();
+        for (hour, surprise) in amount {
+            let odd = is_judged && LEARN_CAP <= surprise;
             *(if odd {
                 &mut taught.odd
             } else {
@@ -198,10 +207,10 @@ impl OffHoursLogin {
         on: On<'_>,
     ) -> impl Iterator<Item = (u16, u32)> + 'o {
         let frozen = on.frozen;
-        let mass = hour_mass(&base.hours, &[&frozen.hours], frozen.day, frozen.weekend);
+        let mass = own_hour_mass(&base.hours, &frozen.hour_prior, frozen.day, frozen.weekend);
         let mean = frozen.distinct_mean(Level::Hour);
         let tests = expected_tests(base.distinct as f64, f64::from(base.days), mean);
-        let known = self.min_known_hours <= frozen.hours.total(frozen.day);
+        let known = self.min_known_hours <= frozen.known_hours;
         open.hours.iter().map(move |(hour, _)| {
             let p = if known {
                 per_day(tail_mass(&mass, usize::from(hour)), tests)
@@ -222,7 +231,7 @@ impl OffHoursLogin {
         on: On<'_>,
     ) -> Verdict {
         let frozen = on.frozen;
-        let mass = hour_mass(&base.hours, &[&frozen.hours], frozen.day, frozen.weekend);
+        let mass = own_hour_mass(&base.hours, &frozen.hour_prior, frozen.day, frozen.weekend);
         let at = |hour: u16| {
             open.hours
                 .iter()

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Page};
 use crate::alert::Severity;
 use crate::company::{Level, Parts};
-use crate::detector::{Detector, Event, Kind, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
 use crate::evidence::{Sample, gather};
 use crate::model::fixed::surprise;
@@ -53,14 +53,40 @@ const PLACES_MAX: usize = 256;
 /// The detector; it has no parameters.
 pub struct UnusualLocation;
 
-/// Where somebody logged in from: country, region, network; empty where unknown.
-type Place = [Box<str>; 3];
+/// Where somebody logged in from.
+#[derive(Debug, Serialize, Deserialize)]
+struct Place {
+    country: Option<Box<str>>,
+    /// Only with a country.
+    region: Option<Box<str>>,
+    asn: Option<u32>,
+}
 
-/// Logins of one day by place.
+impl Place {
+    fn key(&self) -> (Option<&str>, Option<&str>, Option<u32>) {
+        (self.country.as_deref(), self.region.as_deref(), self.asn)
+    }
+
+    /// The values by attribute.
+    fn values(&self) -> [Option<String>; 3] {
+        let country = self.country.as_deref();
+        let region = country.zip(self.region.as_deref());
+        [
+            country.map(str::to_owned),
+            region.map(|(country, region)| format!("{country}, {region}")),
+            self.asn.map(|asn| format!("AS{asn}")),
+        ]
+    }
+}
+
+/// Logins of one day by place, ascending.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
-    places: BTreeMap<Place, Seen>,
+    places: Vec<(Place, Seen)>,
 }
+
+/// Value and surprise by attribute, where known.
+type Surprises = [Option<(String, u32)>; 3];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
@@ -87,6 +113,7 @@ impl Kind for UnusualLocation {
     type Base = Learned;
     type Summary = Taught;
     type Open = Open;
+    type Amount = Vec<Surprises>;
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         stream != Stream::Shared
@@ -97,14 +124,21 @@ impl Kind for UnusualLocation {
 
     fn observe(&self, open: &mut Open, event: &Event<'_>) {
         let row = event.row;
-        let country = row.country().unwrap_or_default();
-        let region = match row.region() {
-            Some(region) if !country.is_empty() => format!("{country}, {region}"),
-            _ => String::new(),
-        };
-        let network = row.asn().map(|asn| format!("AS{asn}")).unwrap_or_default();
-        let place: Place = [country.into(), region.into(), network.into()];
-        let seen = open.places.entry(place).or_default();
+        let country = row.country().filter(|country| !country.is_empty());
+        let key = (country, country.and_then(|_| row.region()), row.asn());
+        let found = open
+            .places
+            .binary_search_by(|(known, _)| known.key().cmp(&key));
+        let place = found.unwrap_or_else(|place| {
+            let new = Place {
+                country: key.0.map(Box::from),
+                region: key.1.map(Box::from),
+                asn: key.2,
+            };
+            open.places.insert(place, (new, Seen::default()));
+            place
+        });
+        let seen = &mut open.places[place].1;
         seen.plain |= !matches!(
             row.network(),
             Some(Network::Vpn | Network::Hosting | Network::Mobile)
@@ -112,62 +146,59 @@ impl Kind for UnusualLocation {
         seen.outside |= row.network() != Some(Network::Corporate);
         seen.sample.add(row.time(), row.uid(), || event.to_ref());
         if PLACES_MAX < open.places.len() {
-            open.places.pop_last();
+            open.places.pop();
         }
     }
 
     fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
         for (attribute, values) in summary.iter().enumerate() {
             let of = |odd: bool| {
-                values
-                    .iter()
-                    .filter(move |(_, is)| *is == odd)
-                    .map(|(value, _)| value.clone())
+                let of = values.iter().filter(move |(_, is)| *is == odd);
+                of.map(|(value, _)| value)
             };
-            base.values[attribute].fold(day, of(false), Learn::Fully);
-            base.values[attribute].fold(day, of(true), Learn::Alerted);
+            base.values[attribute].fold_distinct(day, of(false), Learn::Fully);
+            base.values[attribute].fold_distinct(day, of(true), Learn::Alerted);
             base.distinct[attribute] += values.len() as u64;
         }
         base.days += 1;
     }
 
-    fn score(&self, base: &Learned, open: &Open, on: On<'_>) -> u32 {
-        let habit = Habit::new(base, on);
-        let surprises = open.places.keys().flat_map(|place| habit.surprises(place));
-        surprises.map(|(_, surprise)| surprise).max().unwrap_or(0)
+    /// Surprises of each place, in the order of the places.
+    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Surprises> {
+        let habit = Habit::new(judged.base, judged.on);
+        let places = judged.open.places.iter();
+        places.map(|(place, _)| habit.surprises(place)).collect()
     }
 
-    fn verdicts(
-        &self,
-        base: &Learned,
-        open: &Open,
-        _before: Option<&Open>,
-        on: On<'_>,
-    ) -> Vec<Verdict> {
+    fn score(&self, amount: &Vec<Surprises>) -> u32 {
+        let all = amount.iter().flatten().flatten();
+        all.map(|(_, surprise)| *surprise).max().unwrap_or(0)
+    }
+
+    fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Vec<Surprises>) -> Vec<Verdict> {
+        let Judged { base, open, on, .. } = *judged;
         let Some(judge) = on.judge() else {
             return Vec::new();
         };
-        let habit = Habit::new(base, on);
-        let mut by_value = BTreeMap::<(usize, &str), (u32, Vec<(&Place, &Seen)>)>::new();
-        for (place, seen) in &open.places {
+        let mut by_value = BTreeMap::<(usize, &String), (u32, Vec<&Seen>)>::new();
+        for ((_, seen), surprises) in open.places.iter().zip(amount) {
             // The widest attribute that is surprising names the finding.
-            let first = habit
-                .surprises(place)
-                .find(|(_, surprise)| judge.needed <= *surprise);
-            let Some((attribute, surprise)) = first else {
+            let mut known = surprises.iter().enumerate();
+            let first = known.find_map(|(attribute, known)| {
+                let (value, surprise) = known.as_ref()?;
+                (judge.needed <= *surprise).then_some((attribute, value, *surprise))
+            });
+            let Some((attribute, value, surprise)) = first else {
                 continue;
             };
-            let entry = by_value.entry((attribute, &place[attribute])).or_default();
+            let entry = by_value.entry((attribute, value)).or_default();
             entry.0 = entry.0.max(surprise);
-            entry.1.push((place, seen));
+            entry.1.push(seen);
         }
         by_value
             .into_iter()
             .map(|((attribute, value), (surprise, seen))| {
-                let is_known = on
-                    .frozen
-                    .masses(ATTRIBUTES[attribute].0)
-                    .knows(&value.to_owned());
+                let is_known = on.frozen.masses(ATTRIBUTES[attribute].0).knows(value);
                 verdict(base, attribute, value, surprise, &seen, is_known, on)
             })
             .collect()
@@ -175,44 +206,50 @@ impl Kind for UnusualLocation {
 
     fn close(
         &self,
-        base: &Learned,
-        _latest: &Learned,
-        open: &Open,
-        on: On<'_>,
+        judged: &Judged<'_, Self>,
+        _latest: Latest<'_, Self>,
+        amount: Vec<Surprises>,
         parts: &mut Parts,
     ) -> Taught {
-        let habit = Habit::new(base, on);
-        let judged = on.judge().is_some();
-        let mut values: [BTreeMap<&str, u32>; 3] = Default::default();
-        for place in open.places.keys() {
-            for (attribute, surprise) in habit.surprises(place) {
-                values[attribute].insert(&place[attribute], surprise);
+        let is_judged = judged.on.judge().is_some();
+        let mut taught = Taught::default();
+        for surprises in amount {
+            for (taught, known) in taught.iter_mut().zip(surprises) {
+                if let Some((value, surprise)) = known {
+                    taught.push((value, is_judged && LEARN_CAP <= surprise));
+                }
             }
         }
-        std::array::from_fn(|index| {
-            let (attribute, level, _) = ATTRIBUTES[index];
-            parts.outcomes(level, values[index].len() as u64);
+        for ((attribute, level, _), taught) in ATTRIBUTES.into_iter().zip(&mut taught) {
+            // A value has one surprise, in whatever places it stands.
+            taught.sort_unstable();
+            taught.dedup();
+            parts.outcomes(level, taught.len() as u64);
             let known = parts.values.entry(attribute).or_default();
-            let mut taught = Vec::new();
-            for (value, surprise) in &values[index] {
-                let odd = judged && LEARN_CAP <= *surprise;
-                known.entry((*value).to_owned()).or_default()[usize::from(odd)] += 1;
-                taught.push(((*value).to_owned(), odd));
+            for (value, odd) in taught {
+                match known.get_mut(value) {
+                    Some(users) => users[usize::from(*odd)] += 1,
+                    None => {
+                        let mut users = [0; 2];
+                        users[usize::from(*odd)] = 1;
+                        known.insert(value.clone(), users);
+                    }
+                }
             }
-            taught
-        })
+        }
+        taught
     }
 }
 
 /// One person's masses for a day.
 struct Habit<'a> {
     on: On<'a>,
-    own: [OwnMasses<String>; 3],
+    own: [OwnMasses<'a, String>; 3],
     tests: [f64; 3],
 }
 
 impl<'a> Habit<'a> {
-    fn new(base: &Learned, on: On<'a>) -> Self {
+    fn new(base: &'a Learned, on: On<'a>) -> Self {
         let masses = |index: usize| {
             on.frozen
                 .masses(ATTRIBUTES[index].0)
@@ -230,33 +267,35 @@ impl<'a> Habit<'a> {
     }
 
     /// Surprise of each known attribute of a place, widest first. 0 while nobody is known.
-    fn surprises(&self, place: &Place) -> impl Iterator<Item = (usize, u32)> {
-        let of = |index: usize| {
+    fn surprises(&self, place: &Place) -> Surprises {
+        let mut index = 0;
+        place.values().map(|value| {
             let masses = self.on.frozen.masses(ATTRIBUTES[index].0);
-            let p = masses.p(&self.own[index], &place[index].to_string());
-            (index, surprise(per_day(p, self.tests[index])))
-        };
-        let known = |index: &usize| !place[*index].is_empty();
-        (0..3).filter(known).map(of).collect::<Vec<_>>().into_iter()
+            let (own, tests) = (&self.own[index], self.tests[index]);
+            index += 1;
+            let value = value?;
+            let surprise = surprise(per_day(masses.p(own, &value), tests));
+            Some((value, surprise))
+        })
     }
 }
 
 fn verdict(
     base: &Learned,
     attribute: usize,
-    value: &str,
+    value: &String,
     surprise: u32,
-    seen: &[(&Place, &Seen)],
+    seen: &[&Seen],
     is_known: bool,
     on: On<'_>,
 ) -> Verdict {
     let name = ATTRIBUTES[attribute].2;
-    let samples = || seen.iter().map(|(_, seen)| &seen.sample);
+    let samples = || seen.iter().map(|seen| &seen.sample);
     let first = samples().map(|s| s.first).min().unwrap_or_default();
     let last = samples().map(|s| s.last).max().unwrap_or_default();
-    let own_days = base.values[attribute].count_at(on.frozen.day, &value.to_owned());
-    let plain = seen.iter().any(|(_, seen)| seen.plain);
-    let outside = seen.iter().any(|(_, seen)| seen.outside);
+    let own_days = base.values[attribute].count_at(on.frozen.day, value);
+    let plain = seen.iter().any(|seen| seen.plain);
+    let outside = seen.iter().any(|seen| seen.outside);
     let severity = match (attribute, plain) {
         (0, true) => Severity::Medium,
         (0, false) | (_, true) => Severity::Low,

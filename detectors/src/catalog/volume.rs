@@ -3,10 +3,12 @@
 //!
 //! Invariant: a reading only grows during the day, and so does its surprise.
 
+use std::sync::LazyLock;
+
 use serde::{Deserialize, Serialize};
 
-use crate::company::{Frozen, Parts, SeriesKey};
-use crate::detector::On;
+use crate::company::{Parts, SeriesKey};
+use crate::detector::{Kind, Latest, On};
 use crate::model::magnitude::{
     Bar, DayCount, LEARN_CAP, Prediction, Series, magnitude_surprise, predictive, threshold_count,
 };
@@ -17,14 +19,16 @@ use crate::verdict::Stream;
 
 /// Measures of a part (a user with one tool) have their own peers.
 const PART: u8 = 16;
+/// A day from here on is learned clipped.
+static LEARN_BAR: LazyLock<Bar> = LazyLock::new(|| Bar::new(LEARN_CAP));
 /// Days kept for the sparkline.
 const RECENT_MAX: usize = 14;
 
 /// One series of a principal: a part of it (empty: all of it), a measure, a window length.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Key {
-    /// For instance the tool; empty for the whole.
-    pub part: Box<str>,
+    /// For instance the tool; `None` for the whole.
+    pub part: Option<Box<str>>,
     /// Index among the detector's measures.
     pub measure: u8,
     /// Window length.
@@ -33,7 +37,7 @@ pub struct Key {
 
 impl Key {
     fn peers(&self, stream: Stream) -> SeriesKey {
-        let measure = self.measure + if self.part.is_empty() { 0 } else { PART };
+        let measure = self.measure + if self.part.is_none() { 0 } else { PART };
         SeriesKey {
             stream,
             measure,
@@ -43,7 +47,7 @@ impl Key {
 }
 
 /// The largest window of one series on one day.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Reading {
     /// Which series.
     pub key: Key,
@@ -53,6 +57,15 @@ pub struct Reading {
     pub count: u64,
     /// Smallest amount that may alert.
     pub floor: u64,
+}
+
+/// A reading against its baseline.
+#[derive(Debug)]
+pub struct Appraised {
+    /// The reading.
+    pub reading: Reading,
+    /// What was usual, and the surprise; `None` below the floor and while the peers are unknown.
+    judged: Option<(Prediction, u32)>,
 }
 
 /// A reading that alerts.
@@ -121,40 +134,35 @@ impl Learned {
         self.recent.iter().map(|count| *count as f64).collect()
     }
 
-    fn prediction(&self, reading: &Reading, stream: Stream, frozen: &Frozen) -> Option<Prediction> {
-        let peers = frozen.peers(&reading.key.peers(stream));
+    fn prediction(&self, reading: &Reading, on: On<'_>) -> Option<Prediction> {
+        let peers = on.frozen.peers(&reading.key.peers(on.who.stream));
         peers
             .known
-            .then(|| predictive(&self.series(&reading.key), peers, frozen.day))
+            .then(|| predictive(&self.series(&reading.key), peers, on.frozen.day))
     }
 
-    /// The largest surprise of the readings; 0 below their floors.
-    pub fn score(&self, readings: &[Reading], on: On<'_>) -> u32 {
-        let surprise = |reading: &Reading| {
-            if reading.count < reading.floor {
-                return None;
-            }
-            let prediction = self.prediction(reading, on.who.stream, on.frozen)?;
-            Some(magnitude_surprise(
-                &prediction,
-                reading.count,
-                reading.floor,
-            ))
+    /// The readings with their surprises.
+    pub fn appraise(&self, readings: Vec<Reading>, on: On<'_>) -> Vec<Appraised> {
+        let appraise = |reading: Reading| {
+            let is_judged = reading.floor <= reading.count;
+            let prediction = is_judged.then(|| self.prediction(&reading, on)).flatten();
+            let judged = prediction.map(|prediction| {
+                let surprise = magnitude_surprise(&prediction, reading.count, reading.floor);
+                (prediction, surprise)
+            });
+            Appraised { reading, judged }
         };
-        readings.iter().filter_map(surprise).max().unwrap_or(0)
+        readings.into_iter().map(appraise).collect()
     }
 
     /// The readings that alert, the most surprising first; of equals the shorter, then the earlier.
-    pub fn crossings<'r>(&self, readings: &'r [Reading], on: On<'_>) -> Vec<Crossing<'r>> {
+    pub fn crossings<'r>(&self, appraised: &'r [Appraised], on: On<'_>) -> Vec<Crossing<'r>> {
         let Some(judge) = on.judge() else {
             return Vec::new();
         };
-        let crossing = |reading: &'r Reading| {
-            if reading.count < reading.floor {
-                return None;
-            }
-            let prediction = self.prediction(reading, on.who.stream, on.frozen)?;
-            let surprise = magnitude_surprise(&prediction, reading.count, reading.floor);
+        let crossing = |appraised: &'r Appraised| {
+            let reading = &appraised.reading;
+            let (prediction, surprise) = appraised.judged?;
             if surprise < judge.needed {
                 return None;
             }
@@ -168,7 +176,7 @@ impl Learned {
                 own_days,
             })
         };
-        let mut all: Vec<Crossing<'r>> = readings.iter().filter_map(crossing).collect();
+        let mut all: Vec<Crossing<'r>> = appraised.iter().filter_map(crossing).collect();
         all.sort_by(|a, b| {
             let order = |c: &Crossing<'_>| (c.reading.key.span, c.reading.start);
             b.surprise
@@ -181,32 +189,63 @@ impl Learned {
 
     /// What the day's readings teach, and what they add to the peers. `self` is what the day was
     /// judged by, `latest` holds all days before it.
-    pub fn close(
+    pub fn close<K>(
         &self,
-        latest: &Learned,
-        readings: &[Reading],
+        latest: Latest<'_, K>,
+        appraised: Vec<Appraised>,
         shown: u64,
         on: On<'_>,
         parts: &mut Parts,
-    ) -> Taught {
-        let bar = Bar::new(LEARN_CAP);
-        let mut counts: Vec<(Key, u64, Option<u64>)> = Vec::with_capacity(readings.len());
-        for reading in readings.iter().filter(|reading| 0 < reading.count) {
-            let prediction = self.prediction(reading, on.who.stream, on.frozen);
+    ) -> Taught
+    where
+        K: Kind<Base = Learned, Summary = Taught>,
+    {
+        let mut counts: Vec<(Key, u64, Option<u64>)> = Vec::with_capacity(appraised.len());
+        for Appraised { reading, judged } in appraised {
+            if reading.count == 0 {
+                continue;
+            }
+            let known = judged.map(|(prediction, _)| prediction);
+            let prediction = known.or_else(|| self.prediction(&reading, on));
             let cap = prediction
-                .filter(|prediction| bar.reaches(prediction, reading.count))
+                .filter(|prediction| LEARN_BAR.reaches(prediction, reading.count))
                 .and_then(|prediction| threshold_count(&prediction, 0, LEARN_CAP));
             let closed = DayCount {
                 day: on.frozen.day,
                 count: reading.count,
                 cap,
             };
-            let part = contribution(&latest.series(&reading.key), closed);
+            let part = contribution(&series_before(&latest, &reading.key), closed);
             let peers = reading.key.peers(on.who.stream);
             *parts.series.entry(peers).or_default() += part;
-            counts.push((reading.key.clone(), reading.count, cap));
+            counts.push((reading.key, reading.count, cap));
         }
-        counts.sort_by(|a, b| a.0.cmp(&b.0));
+        counts.sort_unstable_by(|a, b| a.0.cmp(&b.0));
         Taught { counts, shown }
     }
+}
+
+/// One series with all closed days.
+fn series_before<K>(latest: &Latest<'_, K>, key: &Key) -> Series
+where
+    K: Kind<Base = Learned, Summary = Taught>,
+{
+    let mut series = latest.base.series(key);
+    for (day, taught) in latest.pending {
+        if let Ok(place) = taught.counts.binary_search_by(|(known, ..)| known.cmp(key)) {
+            let (_, count, cap) = taught.counts[place];
+            series.fold(DayCount {
+                day: *day,
+                count,
+                cap,
+            });
+        }
+    }
+    series
+}
+
+/// The largest surprise; 0 below the floors.
+pub fn score(appraised: &[Appraised]) -> u32 {
+    let surprises = appraised.iter().filter_map(|a| a.judged);
+    surprises.map(|(_, surprise)| surprise).max().unwrap_or(0)
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Judge, SeriesKey, Sums};
 use crate::model::fixed::is_weekend;
-use crate::model::habit::{Attribute, Hours, TenantMasses, Values};
+use crate::model::habit::{Attribute, TenantMasses, Values, hour_prior};
 use crate::model::population::Peers;
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -37,8 +37,10 @@ pub struct Frozen {
     pub(crate) judges: BTreeMap<Stream, Judge>,
     /// Principals active on a day of this type.
     pub active: f64,
-    /// The tenant's hours.
-    pub hours: Hours,
+    /// The tenant's masses of the hours of a day of this type.
+    pub hour_prior: [f64; 24],
+    /// User-hours that they rest on.
+    pub known_hours: f64,
     masses: BTreeMap<Attribute, TenantMasses<String>>,
     distinct: BTreeMap<Level, f64>,
 }
@@ -79,7 +81,8 @@ impl Frozen {
             no_peers: crate::model::population::Population::default().constants(day),
             judges,
             active: sums.tested.values().map(|mean| mean.mean(day)).sum(),
-            hours: sums.hours.clone(),
+            hour_prior: hour_prior(&[&sums.hours], day, is_weekend(day)),
+            known_hours: sums.hours.total(day),
             masses,
             distinct,
         }

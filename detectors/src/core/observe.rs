@@ -23,10 +23,7 @@ impl Core {
             .iter()
             .map(|batch| prepare(&self.world, batch))
             .collect::<Result<_, _>>()?;
-        let mut days: Vec<Day> = prepared
-            .iter()
-            .flat_map(|p| p.rows.iter().map(|(day, _)| *day))
-            .collect();
+        let mut days: Vec<Day> = prepared.iter().flat_map(|p| &p.days).copied().collect();
         days.sort_unstable();
         days.dedup();
         for day in days {
@@ -35,32 +32,30 @@ impl Core {
         let sealed = self.sealed();
         let tallies = self.spread(&prepared, &sealed);
         for (source, tally) in tallies {
-            let sum = self.tallies.entry(source).or_default();
-            sum.admitted += tally.admitted;
-            sum.repeats += tally.repeats;
-            sum.late += tally.late;
+            add_up(&mut self.tallies, &source, tally);
         }
         self.collect_company();
         Ok(())
     }
 
-    /// Gives each worker its shards and the batches.
+    /// Gives each worker its shards and their rows. A shard takes all its rows at once, so that the
+    /// state of its few principals stays near.
     fn spread(
         &mut self,
         batches: &[Prepared<'_>],
         sealed: &[Option<Day>],
     ) -> BTreeMap<Arc<str>, Tally> {
         let (world, readers) = (&self.world, &self.readers);
+        let by_shard = ByShard::new(batches);
         let work = |shards: &mut [Shard], first: usize| {
-            let mut tallies = BTreeMap::<Arc<str>, Tally>::new();
-            for batch in batches {
-                let mut by_text = vec![Tally::default(); batch.texts.len()];
-                for (row, (_, shard)) in batch.rows.iter().enumerate() {
-                    let place = usize::from(*shard).wrapping_sub(first);
-                    let Some(shard) = shards.get_mut(place) else {
-                        continue;
-                    };
-                    let tally = &mut by_text[usize::from(batch.text_of[row])];
+            let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.texts.len()];
+            let mut by_text: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
+            for (number, shard) in shards.iter_mut().enumerate() {
+                for (batch, row) in by_shard.of(first + number) {
+                    let (tallies, batch) =
+                        (&mut by_text[*batch as usize], &batches[*batch as usize]);
+                    let row = *row as usize;
+                    let tally = &mut tallies[usize::from(batch.text_of[row])];
                     let event = batch.events.row(row);
                     if event.late() {
                         tally.late += 1;
@@ -69,20 +64,20 @@ impl Core {
                     let readers = &readers[event.activity() as usize];
                     shard.observe(world, batch, row, readers, sealed, tally);
                 }
-                for ((source, _), tally) in batch.texts.iter().zip(by_text) {
-                    let sum = tallies.entry(source.clone()).or_default();
-                    sum.admitted += tally.admitted;
-                    sum.repeats += tally.repeats;
-                    sum.late += tally.late;
+            }
+            let mut sums = BTreeMap::new();
+            for (batch, tallies) in batches.iter().zip(by_text) {
+                for ((source, _), tally) in batch.texts.iter().zip(tallies) {
+                    add_up(&mut sums, source, tally);
                 }
             }
-            tallies
+            sums
         };
-        let each = SHARDS.div_ceil(self.threads);
         let (shards, _company) = self.shards.split_at_mut(SHARDS);
         if self.threads == 1 {
             return work(shards, 0);
         }
+        let each = SHARDS.div_ceil(self.threads);
         let results: Vec<_> = std::thread::scope(|scope| {
             let work = &work;
             let handles: Vec<_> = shards
@@ -95,14 +90,11 @@ impl Core {
                 .map(|h| h.join().expect("a worker panicked"))
                 .collect()
         });
-        let mut all = BTreeMap::<Arc<str>, Tally>::new();
+        let mut sums = BTreeMap::new();
         for (source, tally) in results.into_iter().flatten() {
-            let sum = all.entry(source).or_default();
-            sum.admitted += tally.admitted;
-            sum.repeats += tally.repeats;
-            sum.late += tally.late;
+            add_up(&mut sums, &source, tally);
         }
-        all
+        sums
     }
 
     /// The second stage: what every shard saw of the company is put together.
@@ -149,25 +141,84 @@ impl Core {
 
 fn prepare<'a>(world: &World, batch: &'a RecordBatch) -> Result<Prepared<'a>, SchemaError> {
     let events = Events::new(batch)?;
-    let rows = events
-        .rows()
-        .map(|row| (world.calendar.day(row.time()), route(world.seed, row)))
-        .collect();
-    let mut texts: Vec<(Arc<str>, Arc<str>)> = Vec::new();
-    let mut text_of = Vec::with_capacity(events.len());
+    let (mut day, mut end) = (Day::MIN, i64::MIN);
+    let (mut start, mut days) = (i64::MAX, Vec::new());
+    let mut rows = Vec::with_capacity(events.len());
     for row in events.rows() {
-        let (source, origin) = (row.source(), row.origin());
-        let same = |(s, o): &(Arc<str>, Arc<str>)| &**s == source && &**o == origin;
-        let place = texts.iter().rposition(same).unwrap_or_else(|| {
-            texts.push((source.into(), origin.into()));
-            texts.len() - 1
-        });
-        text_of.push(place as u16);
+        let time = row.time();
+        if time < start || end <= time {
+            day = world.calendar.day(time);
+            (start, end) = (world.calendar.start(day), world.calendar.end(day));
+            days.push(day);
+        }
+        rows.push((day, route(world.seed, row)));
     }
+    let (texts, text_of) = texts(&events);
     Ok(Prepared {
         events,
         rows,
+        days,
         texts,
         text_of,
     })
+}
+
+/// Source and origin of the rows: each pair of texts once, and which of them a row has.
+fn texts(events: &Events<'_>) -> (Vec<(Arc<str>, Arc<str>)>, Vec<u16>) {
+    let mut known: Vec<(i16, i32)> = Vec::new();
+    let mut texts = Vec::new();
+    let mut text_of = Vec::with_capacity(events.len());
+    for row in events.rows() {
+        let keys = row.origin_keys();
+        let place = known.iter().rposition(|known| *known == keys);
+        text_of.push(place.unwrap_or(known.len()) as u16);
+        if place.is_none() {
+            known.push(keys);
+            texts.push((row.source().into(), row.origin().into()));
+        }
+    }
+    (texts, text_of)
+}
+
+/// The rows of all batches by shard, in order.
+struct ByShard {
+    /// (batch, row)
+    rows: Vec<(u32, u32)>,
+    /// Where the rows of each shard begin, and the end.
+    starts: [usize; SHARDS + 1],
+}
+
+impl ByShard {
+    fn new(batches: &[Prepared<'_>]) -> Self {
+        let mut starts = [0; SHARDS + 1];
+        let all = || batches.iter().flat_map(|batch| &batch.rows);
+        for (_, shard) in all() {
+            starts[usize::from(*shard) + 1] += 1;
+        }
+        for shard in 0..SHARDS {
+            starts[shard + 1] += starts[shard];
+        }
+        let mut next = starts;
+        let mut rows = vec![(0, 0); starts[SHARDS]];
+        for (number, batch) in batches.iter().enumerate() {
+            for (row, (_, shard)) in batch.rows.iter().enumerate() {
+                let place = &mut next[usize::from(*shard)];
+                rows[*place] = (number as u32, row as u32);
+                *place += 1;
+            }
+        }
+        ByShard { rows, starts }
+    }
+
+    fn of(&self, shard: usize) -> &[(u32, u32)] {
+        &self.rows[self.starts[shard]..self.starts[shard + 1]]
+    }
+}
+
+/// Adds up rows by source.
+fn add_up(sums: &mut BTreeMap<Arc<str>, Tally>, source: &Arc<str>, tally: Tally) {
+    let sum = sums.entry(source.clone()).or_default();
+    sum.admitted += tally.admitted;
+    sum.repeats += tally.repeats;
+    sum.late += tally.late;
 }

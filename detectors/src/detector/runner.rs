@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detector, Event, FrozenDays, Kind, On, Verdicts};
+use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Verdicts};
 use crate::company::{Frozen, Parts};
 use crate::event::Row;
 use crate::time::Day;
@@ -215,7 +215,13 @@ impl<K: Kind> Detector for Runner<K> {
                 who: &names[index],
             };
             let base = slot.baseline(&self.kind, frozen.through);
-            let verdicts = self.kind.verdicts(&base, open, slot.day(day - 1), on);
+            let judged = Judged {
+                base: &*base,
+                open,
+                before: slot.day(day - 1),
+                on,
+            };
+            let verdicts = self.kind.verdicts(&judged, &self.kind.amount(&judged));
             out.entry(day).or_default().push((entity, verdicts));
         }
         out
@@ -245,16 +251,26 @@ impl<K: Kind> Detector for Runner<K> {
             let place = slot.open.iter().position(|(known, _)| *known == day);
             let open = &slot.open[place.expect("an active principal has the day open")].1;
             let base = slot.baseline(&self.kind, frozen.through);
+            let judged = Judged {
+                base: &*base,
+                open,
+                before: slot.day(day - 1),
+                on,
+            };
+            let amount = self.kind.amount(&judged);
             *parts.active.entry(stream).or_default() += 1;
             if K::STATISTICAL && on.judge().is_some() {
-                parts.verdict(stream, self.kind.score(&base, open, on));
+                parts.verdict(stream, self.kind.score(&amount));
             }
-            let said = self.kind.verdicts(&base, open, slot.day(day - 1), on);
+            let said = self.kind.verdicts(&judged, &amount);
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }
-            let latest = slot.baseline(&self.kind, day - 1);
-            let summary = self.kind.close(&base, &latest, open, on, &mut parts);
+            let latest = Latest {
+                base: &slot.base,
+                pending: &slot.pending,
+            };
+            let summary = self.kind.close(&judged, latest, amount, &mut parts);
             let closed = slot.open.remove(place.unwrap_or_default());
             slot.pending.push((day, summary));
             slot.settle(&self.kind, day + 1 - lag);

@@ -1,12 +1,10 @@
 //! A batch whose columns were checked once, and one row of it.
 
 use arrow::array::{
-    Array, ArrowPrimitiveType, AsArray, BooleanArray, DictionaryArray, Float64Array,
-    PrimitiveArray, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
+    Array, AsArray, BooleanArray, DictionaryArray, Float64Array, PrimitiveArray, RecordBatch,
+    StringArray, TimestampMillisecondArray, UInt32Array, UInt64Array,
 };
-use arrow::datatypes::{
-    Float64Type, Int8Type, Int16Type, Int32Type, TimestampMillisecondType, UInt32Type, UInt64Type,
-};
+use arrow::datatypes::{Int8Type, Int16Type, Int32Type, TimestampMillisecondType};
 
 use super::{Activity, Kind, Network, Outcome, SchemaError, pipeline_schema};
 
@@ -21,8 +19,20 @@ pub struct Events<'a> {
     outcome: WordColumn<'a>,
     network: WordColumn<'a>,
     kind: WordColumn<'a>,
-    count: &'a UInt64Array,
+    texts: [&'a StringArray; 11],
+    flags: [&'a BooleanArray; 5],
+    floats: [&'a Float64Array; 3],
+    asn: &'a UInt32Array,
+    numbers: [&'a UInt64Array; 5],
+    sources: &'a DictionaryArray<Int16Type>,
+    origins: &'a DictionaryArray<Int32Type>,
 }
+
+/// Where the columns of one type stand in the schema.
+const TEXTS: [usize; 11] = [6, 11, 12, 13, 14, 20, 21, 22, 27, 28, 29];
+const FLAGS: [usize; 5] = [7, 8, 9, 10, 33];
+const FLOATS: [usize; 3] = [15, 16, 17];
+const NUMBERS: [usize; 5] = [24, 25, 26, 32, 34];
 
 /// Dictionary keys, and what each key means as the byte of the enum.
 #[derive(Debug, Clone)]
@@ -84,7 +94,13 @@ impl<'a> Events<'a> {
             outcome: WordColumn::new(batch, 4, |w| Outcome::parse(w).map(|v| v as u8)),
             network: WordColumn::new(batch, 19, |w| Network::parse(w).map(|v| v as u8)),
             kind: WordColumn::new(batch, 23, |w| Kind::parse(w).map(|v| v as u8)),
-            count: batch.column(24).as_primitive::<UInt64Type>(),
+            texts: TEXTS.map(|index| batch.column(index).as_string()),
+            flags: FLAGS.map(|index| batch.column(index).as_boolean()),
+            floats: FLOATS.map(|index| batch.column(index).as_primitive()),
+            asn: batch.column(18).as_primitive(),
+            numbers: NUMBERS.map(|index| batch.column(index).as_primitive()),
+            sources: batch.column(2).as_dictionary(),
+            origins: batch.column(31).as_dictionary(),
         })
     }
 
@@ -132,18 +148,23 @@ pub struct Row<'a> {
 
 #[allow(missing_docs)] // the methods are the canonical columns, documented in the README
 impl<'a> Row<'a> {
-    fn text_at(self, column: usize) -> Option<&'a str> {
-        let array: &'a StringArray = self.events.batch.column(column).as_string();
+    fn text_at(self, place: usize) -> Option<&'a str> {
+        let array = self.events.texts[place];
         (!array.is_null(self.index)).then(|| array.value(self.index))
     }
 
-    fn flag_at(self, column: usize) -> Option<bool> {
-        let array: &'a BooleanArray = self.events.batch.column(column).as_boolean();
+    fn flag_at(self, place: usize) -> Option<bool> {
+        let array = self.events.flags[place];
         (!array.is_null(self.index)).then(|| array.value(self.index))
     }
 
-    fn number_at<T: ArrowPrimitiveType>(self, column: usize) -> Option<T::Native> {
-        let array = self.events.batch.column(column).as_primitive::<T>();
+    fn number_at(self, place: usize) -> Option<u64> {
+        let array = self.events.numbers[place];
+        (!array.is_null(self.index)).then(|| array.value(self.index))
+    }
+
+    fn float_at(self, place: usize) -> Option<f64> {
+        let array = self.events.floats[place];
         (!array.is_null(self.index)).then(|| array.value(self.index))
     }
 
@@ -161,9 +182,18 @@ impl<'a> Row<'a> {
     }
 
     pub fn source(self) -> &'a str {
-        let column: &DictionaryArray<Int16Type> = self.events.batch.column(2).as_dictionary();
+        let column = self.events.sources;
         let words: &StringArray = column.values().as_string();
         words.value(column.keys().value(self.index) as usize)
+    }
+
+    /// Source and origin as the batch's dictionaries number them.
+    pub(crate) fn origin_keys(self) -> (i16, i32) {
+        let (sources, origins) = (self.events.sources, self.events.origins);
+        (
+            sources.keys().value(self.index),
+            origins.keys().value(self.index),
+        )
     }
 
     pub fn activity(self) -> Activity {
@@ -180,55 +210,52 @@ impl<'a> Row<'a> {
     }
 
     pub fn target_user(self) -> Option<&'a str> {
-        self.text_at(6)
+        self.text_at(0)
     }
 
     pub fn is_admin(self) -> Option<bool> {
-        self.flag_at(7)
+        self.flag_at(0)
     }
 
     pub fn interactive(self) -> Option<bool> {
-        self.flag_at(8)
+        self.flag_at(1)
     }
 
     pub fn mfa(self) -> Option<bool> {
-        self.flag_at(9)
+        self.flag_at(2)
     }
 
     pub fn device_managed(self) -> Option<bool> {
-        self.flag_at(10)
+        self.flag_at(3)
     }
 
     pub fn ip(self) -> Option<&'a str> {
-        self.text_at(11)
+        self.text_at(1)
     }
 
     pub fn country(self) -> Option<&'a str> {
-        self.text_at(12)
+        self.text_at(2)
     }
 
     pub fn region(self) -> Option<&'a str> {
-        self.text_at(13)
+        self.text_at(3)
     }
 
     pub fn city(self) -> Option<&'a str> {
-        self.text_at(14)
+        self.text_at(4)
     }
 
     /// Latitude and longitude in degrees, when both are known.
     pub fn coordinates(self) -> Option<(f64, f64)> {
-        let column = |i| -> &'a Float64Array { self.events.batch.column(i).as_primitive() };
-        let (lat, lon) = (column(15), column(16));
-        let known = !lat.is_null(self.index) && !lon.is_null(self.index);
-        known.then(|| (lat.value(self.index), lon.value(self.index)))
+        self.float_at(0).zip(self.float_at(1))
     }
 
     pub fn radius_km(self) -> Option<f64> {
-        self.number_at::<Float64Type>(17)
+        self.float_at(2)
     }
 
     pub fn asn(self) -> Option<u32> {
-        let column: &'a UInt32Array = self.events.batch.column(18).as_primitive::<UInt32Type>();
+        let column = self.events.asn;
         (!column.is_null(self.index)).then(|| column.value(self.index))
     }
 
@@ -237,15 +264,15 @@ impl<'a> Row<'a> {
     }
 
     pub fn device(self) -> Option<&'a str> {
-        self.text_at(20)
+        self.text_at(5)
     }
 
     pub fn app(self) -> Option<&'a str> {
-        self.text_at(21)
+        self.text_at(6)
     }
 
     pub fn object(self) -> Option<&'a str> {
-        self.text_at(22)
+        self.text_at(7)
     }
 
     pub fn kind(self) -> Option<Kind> {
@@ -253,27 +280,27 @@ impl<'a> Row<'a> {
     }
 
     pub fn count(self) -> u64 {
-        self.events.count.value(self.index)
+        self.events.numbers[0].value(self.index)
     }
 
     pub fn bytes(self) -> Option<u64> {
-        self.number_at::<UInt64Type>(25)
+        self.number_at(1)
     }
 
     pub fn tokens(self) -> Option<u64> {
-        self.number_at::<UInt64Type>(26)
+        self.number_at(2)
     }
 
     pub fn model(self) -> Option<&'a str> {
-        self.text_at(27)
+        self.text_at(8)
     }
 
     pub fn sensitivity(self) -> Option<&'a str> {
-        self.text_at(28)
+        self.text_at(9)
     }
 
     pub fn session(self) -> Option<&'a str> {
-        self.text_at(29)
+        self.text_at(10)
     }
 
     /// The lateness class its format gave it.
@@ -285,25 +312,23 @@ impl<'a> Row<'a> {
 
     /// File, or topic and partition.
     pub fn origin(self) -> &'a str {
-        let column: &DictionaryArray<Int32Type> = self.events.batch.column(31).as_dictionary();
+        let column = self.events.origins;
         let words: &StringArray = column.values().as_string();
         words.value(column.keys().value(self.index) as usize)
     }
 
     /// Record number within the origin.
     pub fn offset(self) -> u64 {
-        let column: &UInt64Array = self.events.batch.column(32).as_primitive();
-        column.value(self.index)
+        self.events.numbers[3].value(self.index)
     }
 
     /// Whether it arrived after its allowed lateness.
     pub fn late(self) -> bool {
-        self.flag_at(33).unwrap_or(false)
+        self.events.flags[4].value(self.index)
     }
 
     /// Dedup key, taken before enrichment.
     pub fn key(self) -> u64 {
-        let column: &UInt64Array = self.events.batch.column(34).as_primitive();
-        column.value(self.index)
+        self.events.numbers[4].value(self.index)
     }
 }

@@ -29,19 +29,19 @@ pub struct TenantMasses<K: Ord> {
 }
 
 /// One user's own values against a [`TenantMasses`]; made once per user, day and attribute.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct OwnMasses<K: Ord> {
+#[derive(Debug, Clone, PartialEq)]
+pub struct OwnMasses<'v, K: Ord> {
     step: Step,
     /// In key order.
-    own: Vec<OwnValue<K>>,
+    own: Vec<OwnValue<'v, K>>,
     /// Values known to nobody.
     others: u64,
 }
 
 /// A value that the user knows.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-struct OwnValue<K> {
-    value: K,
+#[derive(Debug, Clone, PartialEq)]
+struct OwnValue<'v, K> {
+    value: &'v K,
     /// Its predictive mass.
     mass: f64,
     /// Its mass for the tenant, if the tenant knows it.
@@ -72,14 +72,14 @@ impl<K: Ord + Clone> TenantMasses<K> {
     }
 
     /// The user's own level on top.
-    pub fn own(&self, own: &Values<K>) -> OwnMasses<K> {
+    pub fn own<'v>(&self, own: &'v Values<K>) -> OwnMasses<'v, K> {
         let step = Step::new(own, self.day, self.attribute);
-        let own: Vec<OwnValue<K>> = own
+        let own: Vec<OwnValue<'v, K>> = own
             .iter_at(self.day)
             .map(|(value, count)| {
                 let tenant = self.mass.get(value).copied();
                 OwnValue {
-                    value: value.clone(),
+                    value,
                     mass: step.mass(count, tenant.unwrap_or(self.other)),
                     tenant,
                 }
@@ -95,7 +95,7 @@ impl<K: Ord + Clone> TenantMasses<K> {
     }
 
     /// p of a value for that user: the mass of the values no more probable than it; ties count.
-    pub fn p(&self, user: &OwnMasses<K>, value: &K) -> f64 {
+    pub fn p(&self, user: &OwnMasses<'_, K>, value: &K) -> f64 {
         let scaled = |mass: f64| user.step.mass(0, mass);
         let limit = self.mass(user, value) * TIE;
         let below = self.rising.partition_point(|mass| scaled(*mass) <= limit);
@@ -119,7 +119,7 @@ impl<K: Ord + Clone> TenantMasses<K> {
     }
 
     /// The predictive mass of a value for that user.
-    pub fn mass(&self, user: &OwnMasses<K>, value: &K) -> f64 {
+    pub fn mass(&self, user: &OwnMasses<'_, K>, value: &K) -> f64 {
         if let Ok(i) = user.own.binary_search_by(|own| own.value.cmp(value)) {
             return user.own[i].mass;
         }
@@ -133,7 +133,7 @@ impl<K: Ord + Clone> TenantMasses<K> {
     }
 }
 
-impl<K: Ord> OwnMasses<K> {
+impl<K: Ord> OwnMasses<'_, K> {
     /// Whether the user knows a value.
     pub fn knows(&self, value: &K) -> bool {
         self.own

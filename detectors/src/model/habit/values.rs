@@ -112,6 +112,25 @@ impl<K: Ord> Values<K> {
         }
     }
 
+    /// Learns values that are all different, like [`Values::fold`].
+    pub fn fold_distinct<'v>(
+        &mut self,
+        day: i32,
+        values: impl IntoIterator<Item = &'v K>,
+        learn: Learn,
+    ) where
+        K: Clone + 'v,
+    {
+        self.bring_forward(day);
+        let weight = learn.weight(day);
+        for value in values {
+            match self.counts.get_mut(value) {
+                Some(count) => *count = count.saturating_add(weight),
+                None => drop(self.counts.insert(value.clone(), weight)),
+            }
+        }
+    }
+
     /// Brings the weights to `day` and drops what is forgotten.
     pub fn bring_forward(&mut self, day: i32) {
         let bits = HABIT.shift(self.day, day);
