@@ -28,7 +28,12 @@ pub(crate) fn finish(row: &mut Row, filler: &mut Filler<'_>, show_objects: bool)
     }
     let named = matches!(
         row.activity(),
-        Activity::Download | Activity::Upload | Activity::Share | Activity::AiUse | Activity::Other
+        Activity::Download
+            | Activity::Upload
+            | Activity::Share
+            | Activity::AiUse
+            | Activity::MailboxRule
+            | Activity::Other
     );
     if let Some(object) = row.piece(Column::Object)
         && named
