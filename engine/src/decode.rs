@@ -79,7 +79,7 @@ impl std::fmt::Debug for DecodeOptions {
 /// Takes what comes out of a record.
 pub trait Sink {
     /// One activity.
-    fn row(&mut self, row: &Draft<'_>);
+    fn row(&mut self, row: Draft<'_>);
     /// A record, or one element of a list of records, that cannot be read.
     fn reject(&mut self, reason: Reject);
     /// A record that was recognised and is no activity, such as a proxy's hit on any other host.
@@ -480,7 +480,7 @@ impl Decoder {
                 keys.push(draft.key);
                 draft.class = class;
                 draft.offset = at.offset;
-                return at.sink.row(&draft);
+                return at.sink.row(draft);
             }
             // Rows of one record that are alike in everything are still as many as the vendor said.
             same += 1;

@@ -8,7 +8,9 @@ use arrow::array::{
     UInt64Builder,
 };
 use arrow::array::{DictionaryArray, RecordBatch};
-use arrow::datatypes::{ArrowDictionaryKeyType, Int8Type, Int16Type, Int32Type};
+use arrow::datatypes::{
+    ArrowDictionaryKeyType, ArrowPrimitiveType, Int8Type, Int16Type, Int32Type,
+};
 
 use super::{Activity, Kind, Network, Outcome, pipeline_schema};
 
@@ -236,13 +238,14 @@ impl EventsBuilder {
 
     /// The rows appended so far as one batch; the builder starts anew with the same source.
     pub fn finish(&mut self) -> RecordBatch {
-        self.rows = 0;
+        // The next batch is likely to be as large, so it need not grow step by step.
+        let rows = std::mem::take(&mut self.rows);
         let source = self.sources.0.get(self.source as usize).cloned();
         let origin = self.origins.0.get(self.origin as usize).cloned();
         let mut text = self
             .text
             .iter_mut()
-            .map(|b| Arc::new(b.finish()) as ArrayRef);
+            .map(|b| Arc::new(finish_text(b, rows)) as ArrayRef);
         let mut next_text = || text.next().expect("thirteen text columns");
         let [uid, user, target] = [next_text(), next_text(), next_text()];
         let [ip, country, region, city] = [next_text(), next_text(), next_text(), next_text()];
@@ -278,18 +281,18 @@ impl EventsBuilder {
             country,
             region,
             city,
-            Arc::new(lat.finish()),
-            Arc::new(lon.finish()),
-            Arc::new(radius.finish()),
+            finish(lat, rows),
+            finish(lon, rows),
+            finish(radius, rows),
             Arc::new(self.asn.finish()),
             word_column(network, networks),
             device,
             app,
             object,
             word_column(kind, kinds),
-            Arc::new(count.finish()),
-            Arc::new(bytes.finish()),
-            Arc::new(tokens.finish()),
+            finish(count, rows),
+            finish(bytes, rows),
+            finish(tokens, rows),
             model,
             sensitivity,
             session,
@@ -298,9 +301,9 @@ impl EventsBuilder {
                 &mut self.origin_keys,
                 Arc::new(StringArray::from(self.origins.0.clone())),
             ),
-            Arc::new(offset.finish()),
+            finish(offset, rows),
             Arc::new(late.finish()),
-            Arc::new(key.finish()),
+            finish(key, rows),
         ];
         drop(text);
         self.sources.0.clear();
@@ -311,6 +314,20 @@ impl EventsBuilder {
         RecordBatch::try_new(pipeline_schema(), columns)
             .expect("every push appends to every column")
     }
+}
+
+/// Finishes a column; the next begins with room for `rows`.
+fn finish<T: ArrowPrimitiveType>(column: &mut PrimitiveBuilder<T>, rows: usize) -> ArrayRef {
+    let array = column.finish();
+    *column = PrimitiveBuilder::with_capacity(rows);
+    Arc::new(array)
+}
+
+/// Like [`finish`], with room for as much text.
+fn finish_text(column: &mut StringBuilder, rows: usize) -> StringArray {
+    let array = column.finish();
+    *column = StringBuilder::with_capacity(rows, array.value_data().len());
+    array
 }
 
 fn dictionary<K: ArrowDictionaryKeyType>(
