@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BooleanBuilder, Float64Builder, Int8Builder, Int16Builder, Int32Builder,
-    PrimitiveBuilder, StringArray, StringBuilder, TimestampMillisecondBuilder, UInt32Builder,
-    UInt64Builder,
+    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int8Builder, Int16Builder,
+    Int32Builder, PrimitiveBuilder, StringArray, StringBuilder, TimestampMillisecondBuilder,
+    UInt32Builder, UInt64Builder,
 };
 use arrow::array::{DictionaryArray, RecordBatch};
 use arrow::datatypes::{
@@ -189,10 +189,14 @@ impl EventsBuilder {
 
     /// Appends one row.
     pub fn push(&mut self, row: &Draft<'_>) {
+        let rows = self.rows;
         self.rows += 1;
         self.time.append_value(row.time);
         for (column, value) in self.text.iter_mut().zip(row.texts()) {
-            column.append_option(value);
+            if let Some(value) = value {
+                column.reach(rows);
+                column.append_value(value);
+            }
         }
         let words = [
             Some(row.activity.unwrap_or(Activity::Other) as i8),
@@ -201,9 +205,7 @@ impl EventsBuilder {
             row.kind.map(|kind| kind as i8),
             Some(row.class as i8),
         ];
-        for (column, value) in self.words.iter_mut().zip(words) {
-            column.append_option(value);
-        }
+        append(&mut self.words, words, rows);
         let flags = [
             row.is_admin,
             row.interactive,
@@ -212,16 +214,13 @@ impl EventsBuilder {
             Some(row.late),
         ];
         for (column, value) in self.flags.iter_mut().zip(flags) {
-            column.append_option(value);
+            if let Some(value) = value {
+                column.reach(rows);
+                column.append_value(value);
+            }
         }
-        for (column, value) in self
-            .floats
-            .iter_mut()
-            .zip([row.lat, row.lon, row.radius_km])
-        {
-            column.append_option(value);
-        }
-        self.asn.append_option(row.asn);
+        append(&mut self.floats, [row.lat, row.lon, row.radius_km], rows);
+        append(std::slice::from_mut(&mut self.asn), [row.asn], rows);
         let numbers = [
             Some(row.count.unwrap_or(1)),
             row.bytes,
@@ -229,9 +228,7 @@ impl EventsBuilder {
             Some(row.offset),
             Some(row.key),
         ];
-        for (column, value) in self.numbers.iter_mut().zip(numbers) {
-            column.append_option(value);
-        }
+        append(&mut self.numbers, numbers, rows);
         self.source_keys.append_value(self.source);
         self.origin_keys.append_value(self.origin);
     }
@@ -240,6 +237,14 @@ impl EventsBuilder {
     pub fn finish(&mut self) -> RecordBatch {
         // The next batch is likely to be as large, so it need not grow step by step.
         let rows = std::mem::take(&mut self.rows);
+        self.text.iter_mut().for_each(|column| column.reach(rows));
+        self.words.iter_mut().for_each(|column| column.reach(rows));
+        self.flags.iter_mut().for_each(|column| column.reach(rows));
+        self.floats.iter_mut().for_each(|column| column.reach(rows));
+        self.asn.reach(rows);
+        self.numbers
+            .iter_mut()
+            .for_each(|column| column.reach(rows));
         let source = self.sources.0.get(self.source as usize).cloned();
         let origin = self.origins.0.get(self.origin as usize).cloned();
         let mut text = self
@@ -313,6 +318,55 @@ impl EventsBuilder {
         }
         RecordBatch::try_new(pipeline_schema(), columns)
             .expect("every push appends to every column")
+    }
+}
+
+/// A column that is filled when a value comes: what was missing before is made up for then, so that a
+/// column nobody fills costs a row nothing.
+trait Sparse: ArrayBuilder {
+    /// Appends this many nulls.
+    fn append_missing(&mut self, missing: usize);
+
+    /// Brings the column to this length.
+    #[inline]
+    fn reach(&mut self, rows: usize) {
+        let missing = rows - self.len();
+        if 0 < missing {
+            self.append_missing(missing);
+        }
+    }
+}
+
+impl Sparse for StringBuilder {
+    fn append_missing(&mut self, missing: usize) {
+        self.append_nulls(missing);
+    }
+}
+
+impl Sparse for BooleanBuilder {
+    fn append_missing(&mut self, missing: usize) {
+        self.append_nulls(missing);
+    }
+}
+
+impl<T: ArrowPrimitiveType> Sparse for PrimitiveBuilder<T> {
+    fn append_missing(&mut self, missing: usize) {
+        self.append_nulls(missing);
+    }
+}
+
+/// Appends the values of one row to their columns.
+#[inline]
+fn append<T: ArrowPrimitiveType, const N: usize>(
+    columns: &mut [PrimitiveBuilder<T>],
+    values: [Option<T::Native>; N],
+    rows: usize,
+) {
+    for (column, value) in columns.iter_mut().zip(values) {
+        if let Some(value) = value {
+            column.reach(rows);
+            column.append_value(value);
+        }
     }
 }
 
