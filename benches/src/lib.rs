@@ -8,3 +8,6 @@ pub mod ours;
 pub mod workload;
 
 pub use workload::Workload;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -150,10 +150,22 @@ impl Sample {
         self.count += other.count;
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
-        let mut all: Vec<Arc<EventRef>> = self.events().chain(other.events()).cloned().collect();
-        all.sort_by(|a, b| a.rank().cmp(&b.rank()));
-        let mut all = all.into_iter();
-        self.kept = std::array::from_fn(|_| all.next());
+        let mut mine = std::mem::take(&mut self.kept)
+            .into_iter()
+            .flatten()
+            .peekable();
+        let mut theirs = other.events().peekable();
+        self.kept = std::array::from_fn(|_| {
+            let is_mine = match (mine.peek(), theirs.peek()) {
+                (Some(mine), Some(theirs)) => mine.rank() <= theirs.rank(),
+                (mine, _) => mine.is_some(),
+            };
+            if is_mine {
+                mine.next()
+            } else {
+                theirs.next().cloned()
+            }
+        });
     }
 
     /// The kept events, smallest (time, uid) first.

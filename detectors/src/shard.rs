@@ -35,18 +35,23 @@ impl std::hash::Hasher for Uniform {
 
 type Build = std::hash::BuildHasherDefault<Uniform>;
 
-/// Where a row goes: the shard of its user, else of its address, else of its id.
-pub fn route(seed: u64, row: crate::event::Row<'_>) -> u8 {
+/// Where a row goes: the hash of its user, else of its address, else of its id. See [`shard_of`].
+pub fn route(seed: u64, row: crate::event::Row<'_>) -> u64 {
     let key = row.user().or_else(|| row.ip()).unwrap_or_else(|| row.uid());
-    (xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), seed) >> 56) as u8
+    xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), seed)
+}
+
+/// The shard of a route.
+pub fn shard_of(route: u64) -> usize {
+    (route >> 56) as usize
 }
 
 /// A batch with what every shard needs of it computed once.
 pub struct Prepared<'a> {
     /// The rows.
     pub events: Events<'a>,
-    /// Day and shard of each row.
-    pub rows: Vec<(Day, u8)>,
+    /// Day and route of each row.
+    pub rows: Vec<(Day, u64)>,
     /// The days among them, some perhaps more than once.
     pub days: Vec<Day>,
     /// Shared text of the source and origin of each row, by their dictionary.
@@ -73,6 +78,8 @@ pub struct Shard {
     index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
     seen: BTreeMap<Day, HashSet<u64, Build>>,
     new_keys: Vec<(Day, u64)>,
+    /// The principal of the row before: rows of one come together.
+    last: Option<u32>,
     /// In the order of the enabled detectors.
     pub(crate) detectors: Vec<Box<dyn Detector>>,
 }
@@ -85,6 +92,7 @@ impl Shard {
             index: Default::default(),
             seen: BTreeMap::new(),
             new_keys: Vec::new(),
+            last: None,
             detectors,
         }
     }
@@ -96,8 +104,16 @@ impl Shard {
 
     /// The index of a principal, made when it is new.
     pub fn entity(&mut self, stream: Stream, name: &str) -> u32 {
+        let is_it = |index: &u32| {
+            let who = &self.names[*index as usize];
+            who.stream == stream && &*who.name == name
+        };
+        if let Some(index) = self.last.filter(is_it) {
+            return index;
+        }
         let known = &mut self.index[stream as usize];
         if let Some(index) = known.get(name) {
+            self.last = Some(*index);
             return *index;
         }
         let index = self.names.len() as u32;

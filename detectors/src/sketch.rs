@@ -13,57 +13,111 @@ const PANE_BITS: u32 = 9;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Distinct {
     /// Ascending: 55 bits of hash, 9 bits of pane.
-    entries: Vec<u64>,
+    entries: Entries,
     saturated: bool,
+}
+
+/// Most sets are of one pane, and hold one thing: that one costs no memory of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+enum Entries {
+    #[default]
+    None,
+    One([u64; 1]),
+    Many(Vec<u64>),
+}
+
+impl Entries {
+    fn as_slice(&self) -> &[u64] {
+        match self {
+            Entries::None => &[],
+            Entries::One(one) => one,
+            Entries::Many(many) => many,
+        }
+    }
+
+    fn as_mut_slice(&mut self) -> &mut [u64] {
+        match self {
+            Entries::None => &mut [],
+            Entries::One(one) => one,
+            Entries::Many(many) => many,
+        }
+    }
+
+    /// Inserts at a place, and keeps the smallest [`KEPT_MAX`].
+    fn insert(&mut self, place: usize, entry: u64) {
+        match self {
+            Entries::None => *self = Entries::One([entry]),
+            Entries::One([one]) => {
+                let both = if place == 0 {
+                    [entry, *one]
+                } else {
+                    [*one, entry]
+                };
+                *self = Entries::Many(both.to_vec());
+            }
+            Entries::Many(many) => {
+                many.insert(place, entry);
+                many.truncate(KEPT_MAX);
+            }
+        }
+    }
+}
+
+impl From<Vec<u64>> for Entries {
+    fn from(many: Vec<u64>) -> Self {
+        match many[..] {
+            [] => Entries::None,
+            [one] => Entries::One([one]),
+            _ => Entries::Many(many),
+        }
+    }
 }
 
 impl Distinct {
     /// Adds a hash seen in a pane (below 512).
     pub fn insert(&mut self, hash: u64, pane: u16) {
         let entry = hash >> PANE_BITS << PANE_BITS | u64::from(pane);
-        let place = self
-            .entries
-            .partition_point(|&known| known >> PANE_BITS < entry >> PANE_BITS);
-        if let Some(known) = self.entries.get_mut(place)
+        let known = self.entries.as_mut_slice();
+        let place = known.partition_point(|&known| known >> PANE_BITS < entry >> PANE_BITS);
+        if let Some(known) = known.get_mut(place)
             && *known >> PANE_BITS == entry >> PANE_BITS
         {
             *known = entry.min(*known);
             return;
         }
-        if self.entries.len() < KEPT_MAX {
-            self.entries.insert(place, entry);
-            return;
-        }
-        self.saturated = true;
+        self.saturated |= KEPT_MAX <= known.len();
         if place < KEPT_MAX {
-            self.entries.pop();
             self.entries.insert(place, entry);
         }
     }
 
     /// The set of everything in some sets: the same bits as if all had been added to one.
     pub fn union<'a>(sets: impl IntoIterator<Item = &'a Distinct>) -> Distinct {
-        let mut all = Distinct::default();
+        let (mut all, mut saturated) = (Vec::new(), false);
         for set in sets {
-            all.entries.extend_from_slice(&set.entries);
-            all.saturated |= set.saturated;
+            all.extend_from_slice(set.entries.as_slice());
+            saturated |= set.saturated;
         }
         // Of equal hashes the earliest pane comes first, and is kept.
-        all.entries.sort_unstable();
-        all.entries.dedup_by_key(|entry| *entry >> PANE_BITS);
-        all.saturated |= KEPT_MAX < all.entries.len();
-        all.entries.truncate(KEPT_MAX);
-        all
+        all.sort_unstable();
+        all.dedup_by_key(|entry| *entry >> PANE_BITS);
+        saturated |= KEPT_MAX < all.len();
+        all.truncate(KEPT_MAX);
+        Distinct {
+            entries: all.into(),
+            saturated,
+        }
     }
 
     /// How many different things: exact to 512, then an estimate of at least 512.
     pub fn count(&self) -> u64 {
         if !self.saturated {
-            return self.entries.len() as u64;
+            return self.entries.as_slice().len() as u64;
         }
         // (k - 1) / U(k), with U(k) the largest kept hash as a share of the hash space.
         let largest = self
             .entries
+            .as_slice()
             .last()
             .map_or(1, |last| (last >> PANE_BITS).max(1));
         let space = 1u128 << (64 - PANE_BITS);
@@ -80,6 +134,7 @@ impl Distinct {
     pub fn pane_reaching(&self, needed: u64) -> Option<u16> {
         let mut panes: Vec<u16> = self
             .entries
+            .as_slice()
             .iter()
             .map(|entry| (entry & ((1 << PANE_BITS) - 1)) as u16)
             .collect();

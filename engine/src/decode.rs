@@ -72,7 +72,7 @@ impl std::fmt::Debug for DecodeOptions {
 /// Takes what comes out of a record.
 pub trait Sink {
     /// One activity.
-    fn row(&mut self, row: &Draft<'_>);
+    fn row(&mut self, row: Draft<'_>);
     /// A record, or one element of a list of records, that cannot be read.
     fn reject(&mut self, reason: Reject);
     /// A record that was recognised and is no activity, such as a proxy's hit on any other host.

@@ -201,7 +201,7 @@ impl Rows {
 }
 
 impl Sink for Rows {
-    fn row(&mut self, row: &Draft<'_>) {
+    fn row(&mut self, row: Draft<'_>) {
         let mut late = false;
         if let Some(arrival_ms) = self.arrival_ms {
             let lateness_ms = self.lateness_ms[usize::from(row.class)];
@@ -215,10 +215,9 @@ impl Sink for Rows {
         if !late {
             self.latest_ms = self.latest_ms.max(Some(row.time));
         }
-        let mut row = Draft {
-            late,
-            ..row.clone()
-        };
+        // The enricher lends its own texts for less long than the record's.
+        let mut row = row;
+        row.late = late;
         self.enricher.enrich(&mut row, &mut self.cache);
         self.builder.push(&row);
     }

@@ -98,7 +98,8 @@ impl AiUsageSpike {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
     all: Panes<Pane>,
-    tools: BTreeMap<Box<str>, Panes<Pane>>,
+    /// Ascending by name.
+    tools: Vec<(Box<str>, Panes<Pane>)>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -140,18 +141,20 @@ impl Pane {
 impl Open {
     /// The panes of a tool; a new one pushes out the largest name when there are too many.
     fn tool(&mut self, tool: &str) -> Option<&mut Panes<Pane>> {
-        if !self.tools.contains_key(tool) {
-            self.tools.insert(tool.into(), Panes::default());
-            if TOOLS_MAX < self.tools.len() {
-                self.tools.pop_last();
-            }
-        }
-        self.tools.get_mut(tool)
+        let found = self
+            .tools
+            .binary_search_by(|(known, _)| (**known).cmp(tool));
+        let place = found.unwrap_or_else(|place| {
+            self.tools.insert(place, (tool.into(), Panes::default()));
+            self.tools.truncate(TOOLS_MAX);
+            place
+        });
+        self.tools.get_mut(place).map(|(_, panes)| panes)
     }
 
     fn part(&self, part: Option<&str>) -> &Panes<Pane> {
-        part.and_then(|part| self.tools.get(part))
-            .unwrap_or(&self.all)
+        let known = |part: &str| self.tools.iter().find(|(known, _)| &**known == part);
+        part.and_then(known).map_or(&self.all, |(_, panes)| panes)
     }
 }
 
@@ -292,8 +295,8 @@ impl AiUsageSpike {
             })
         };
         let due = crossings.iter().filter_map(due).min();
-        let tool = match (&key.part, open.tools.keys().next()) {
-            (None, Some(only)) if open.tools.len() == 1 => Some(only.to_string()),
+        let tool = match (&key.part, open.tools.first()) {
+            (None, Some((only, _))) if open.tools.len() == 1 => Some(only.to_string()),
             (part, _) => part.as_deref().map(str::to_owned),
         };
         let tool_entity = tool.clone().map(|id| Entity {
@@ -380,7 +383,7 @@ fn refused_tool<'o>(open: &'o Open, crossings: &[Crossing<'_>], world: &World) -
         let part = |c: &Crossing<'_>| c.reading.key.part.as_deref().is_none_or(|p| p == tool);
         crossings.iter().any(part)
     };
-    let mut tools = open.tools.keys().map(|tool| &**tool);
+    let mut tools = open.tools.iter().map(|(tool, _)| &**tool);
     tools.find(|tool| refused.contains(&tool.to_lowercase()) && is_part(tool))
 }
 

@@ -8,7 +8,7 @@ use arrow::array::RecordBatch;
 use super::Core;
 use crate::alert::Alert;
 use crate::event::{Events, SchemaError};
-use crate::shard::{Prepared, SHARDS, Shard, Tally, route};
+use crate::shard::{Prepared, SHARDS, Shard, Tally, route, shard_of};
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::{Who, World};
@@ -38,8 +38,7 @@ impl Core {
         Ok(())
     }
 
-    /// Gives each worker its shards and their rows. A shard takes all its rows at once, so that the
-    /// state of its few principals stays near.
+    /// Gives each worker its shards and their rows.
     fn spread(
         &mut self,
         batches: &[Prepared<'_>],
@@ -51,7 +50,7 @@ impl Core {
             let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.texts.len()];
             let mut by_text: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
             for (number, shard) in shards.iter_mut().enumerate() {
-                for (batch, row) in by_shard.of(first + number) {
+                for (_, batch, row) in by_shard.of(first + number) {
                     let (tallies, batch) =
                         (&mut by_text[*batch as usize], &batches[*batch as usize]);
                     let row = *row as usize;
@@ -183,10 +182,11 @@ fn texts(events: &Events<'_>) -> (Vec<SourceAndOrigin>, Vec<u16>) {
     (texts, text_of)
 }
 
-/// The rows of all batches by shard, in order.
+/// The rows of all batches by shard, and within it by route, so that the rows of a principal follow
+/// each other and find its state near.
 struct ByShard {
-    /// (batch, row)
-    rows: Vec<(u32, u32)>,
+    /// (route, batch, row)
+    rows: Vec<(u64, u32, u32)>,
     /// Where the rows of each shard begin, and the end.
     starts: [usize; SHARDS + 1],
 }
@@ -194,26 +194,28 @@ struct ByShard {
 impl ByShard {
     fn new(batches: &[Prepared<'_>]) -> Self {
         let mut starts = [0; SHARDS + 1];
-        let all = || batches.iter().flat_map(|batch| &batch.rows);
-        for (_, shard) in all() {
-            starts[usize::from(*shard) + 1] += 1;
+        for (_, route) in batches.iter().flat_map(|batch| &batch.rows) {
+            starts[shard_of(*route) + 1] += 1;
         }
         for shard in 0..SHARDS {
             starts[shard + 1] += starts[shard];
         }
         let mut next = starts;
-        let mut rows = vec![(0, 0); starts[SHARDS]];
+        let mut rows = vec![(0, 0, 0); starts[SHARDS]];
         for (number, batch) in batches.iter().enumerate() {
-            for (row, (_, shard)) in batch.rows.iter().enumerate() {
-                let place = &mut next[usize::from(*shard)];
-                rows[*place] = (number as u32, row as u32);
+            for (row, (_, route)) in batch.rows.iter().enumerate() {
+                let place = &mut next[shard_of(*route)];
+                rows[*place] = (*route, number as u32, row as u32);
                 *place += 1;
             }
+        }
+        for shard in 0..SHARDS {
+            rows[starts[shard]..starts[shard + 1]].sort_unstable();
         }
         ByShard { rows, starts }
     }
 
-    fn of(&self, shard: usize) -> &[(u32, u32)] {
+    fn of(&self, shard: usize) -> &[(u64, u32, u32)] {
         &self.rows[self.starts[shard]..self.starts[shard + 1]]
     }
 }

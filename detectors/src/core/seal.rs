@@ -95,7 +95,10 @@ impl Core {
         let lag = self.detectors[index].lag;
         self.companies[index].seal(day, parts, lag);
         let all_sealed = self.companies.iter().map(|c| c.sealed()).min().flatten();
-        if let Some(all_sealed) = all_sealed {
+        let has_closed = |day: &Day| all_sealed.is_some_and(|sealed| *day <= sealed);
+        if let Some(all_sealed) = all_sealed
+            && self.alphas.keys().next().is_some_and(has_closed)
+        {
             self.alphas = self.alphas.split_off(&(all_sealed + 1));
             for shard in &mut self.shards {
                 shard.forget_keys(all_sealed);

@@ -313,7 +313,7 @@ impl Decoder {
         let mut draft = ids.draft(&mut row, text, constants, &mut self.memory.captured.arena);
         draft.class = class;
         draft.offset = at.offset;
-        at.sink.row(&draft);
+        at.sink.row(draft);
     }
 
     fn class(&self, program: &Program, text: &str) -> u8 {

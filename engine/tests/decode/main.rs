@@ -34,8 +34,8 @@ struct Collector {
 }
 
 impl Sink for Collector {
-    fn row(&mut self, row: &Draft<'_>) {
-        self.builder.push(row);
+    fn row(&mut self, row: Draft<'_>) {
+        self.builder.push(&row);
         self.out
             .classes
             .push(self.classes[usize::from(row.class)].clone());
