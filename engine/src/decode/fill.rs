@@ -68,7 +68,8 @@ impl Filler<'_> {
         Ok(!action.ignore)
     }
 
-    #[inline]
+    // In place, so that an absent column costs a look at its slot and no call.
+    #[inline(always)]
     fn column(
         &mut self,
         program: &Program,
@@ -93,6 +94,7 @@ impl Filler<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn source(
         &mut self,
         program: &Program,
@@ -149,6 +151,7 @@ impl Filler<'_> {
     }
 
     /// A value that is cut, translated or looked up on its way.
+    #[inline(never)]
     fn changed(
         &mut self,
         program: &Program,
@@ -273,6 +276,7 @@ impl Filler<'_> {
         Ok(())
     }
 
+    #[inline(never)]
     fn text(
         &mut self,
         column: Column,

@@ -131,6 +131,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
+    #[inline]
     pub(crate) fn has(&self, column: Column) -> bool {
         self.set & column.bit() != 0
     }
@@ -149,6 +150,7 @@ impl Row {
         }
     }
 
+    #[inline]
     pub(crate) fn piece(&self, column: Column) -> Option<Piece> {
         match column.home() {
             Home::Text(at) if self.has(column) => Some(self.texts[at]),
@@ -156,8 +158,12 @@ impl Row {
         }
     }
 
+    #[inline]
     pub(crate) fn put_piece(&mut self, column: Column, piece: Piece) {
-        self.put(column, Constant::Text(piece));
+        if let Home::Text(at) = column.home() {
+            self.set |= column.bit();
+            self.texts[at] = piece;
+        }
     }
 
     pub(crate) fn flag(&self, column: Column) -> Option<bool> {
