@@ -10,12 +10,13 @@ from nightjar.v1 import alert_pb2, alert_pb2_grpc, engine_pb2, engine_pb2_grpc
 channel = grpc.insecure_channel(sys.argv[1])
 alerts = alert_pb2_grpc.AlertServiceStub(channel)
 engine = engine_pb2_grpc.EngineServiceStub(channel)
+everything = alert_pb2.Filter(include_muted=True)
 deadline = time.monotonic() + 60
 cursor, seen, streams, beats = 0, {}, 0, 0
 
 
 def records_waiting():
-    status = engine.GetStatus(engine_pb2.GetStatusRequest(), timeout=5).status
+    status = engine.GetStatus(engine_pb2.GetStatusRequest(), timeout=5)
     partitions = [p for source in status.sources for p in source.partitions]
     return sum(p.lag for p in partitions) if partitions else None
 
@@ -24,12 +25,12 @@ quiet = 0
 while quiet < 3:
     if time.monotonic() > deadline:
         sys.exit("python: the stream did not come to rest within 60 s")
-    stream = alerts.Subscribe(alert_pb2.SubscribeRequest(from_cursor=cursor, include_muted=True), timeout=4)
+    stream = alerts.Subscribe(alert_pb2.SubscribeRequest(from_cursor=cursor, filter=everything), timeout=4)
     streams += 1
     taken = 0
     try:
         for message in stream:
-            kind = message.WhichOneof("event")
+            kind = message.WhichOneof("message")
             if kind == "alert":
                 assert message.cursor > cursor, "the cursor went back"
                 key = (message.alert.id, message.alert.revision)
@@ -51,7 +52,7 @@ while quiet < 3:
 
 listed, token = {}, ""
 while True:
-    page = alerts.ListAlerts(alert_pb2.ListAlertsRequest(include_muted=True, page_token=token), timeout=5)
+    page = alerts.ListAlerts(alert_pb2.ListAlertsRequest(filter=everything, page_token=token), timeout=5)
     listed.update({alert.id: alert.revision for alert in page.alerts})
     token = page.next_page_token
     if not token:

@@ -1,7 +1,7 @@
 //! Everything that detection depends on besides the events. The engine makes it from the
 //! configuration; `fingerprint` names it in every alert.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono_tz::Tz;
 
@@ -23,6 +23,8 @@ pub struct Settings {
     pub detectors: BTreeMap<String, DetectorSettings>,
     /// The people.
     pub directory: Directory,
+    /// AI tools that the company has said no to, lower case.
+    pub refused_tools: BTreeSet<String>,
     /// Fingerprint of tenant, zone, budget, detectors, networks, tools, lateness, directory, geo
     /// databases and catalog version.
     pub fingerprint: String,

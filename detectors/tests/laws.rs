@@ -4,6 +4,8 @@
 //! Everything starts from a trained state (30 closed days, made once) with phases off and a generous
 //! budget, so that detectors fire; a detector that never fired fails the test.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod company;
 
 use std::collections::{BTreeMap, BTreeSet};

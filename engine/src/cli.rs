@@ -79,10 +79,14 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 /// Whoever read our output has had enough, as `head` does.
 fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    let io = error
-        .chain()
-        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
-    io.is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    let kind = error.chain().find_map(|cause| {
+        let io = cause.downcast_ref::<std::io::Error>();
+        // This one does not name its cause.
+        let json = cause.downcast_ref::<serde_json::Error>();
+        io.map(std::io::Error::kind)
+            .or(json.and_then(serde_json::Error::io_error_kind))
+    });
+    kind == Some(std::io::ErrorKind::BrokenPipe)
 }
 
 fn start_log() {

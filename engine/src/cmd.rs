@@ -10,6 +10,8 @@ pub mod normalize;
 pub mod run;
 pub mod watch;
 
+use std::io::Write as _;
+
 /// Exit code of a configuration that cannot be used.
 pub const BAD_CONFIG: u8 = 64;
 
@@ -27,6 +29,17 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Prints to standard output. That nobody reads it any more is an error here, not a panic, and no
+/// failure of the command.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
 }
 
 /// Threads where none are asked for: as many as the machine has.

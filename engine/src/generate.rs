@@ -52,7 +52,7 @@ impl Default for Plan {
         Plan {
             users: 60,
             days: 35,
-            seed: 7,
+            seed: 8,
             start: NaiveDate::from_ymd_opt(2026, 3, 2).unwrap_or_default(),
             zone: Tz::Europe__Berlin,
         }

@@ -129,16 +129,14 @@ impl Intake {
 
     /// Takes whole lines, each a record; empty ones are passed over. `first_record` numbers the first.
     pub fn lines(&mut self, bytes: &[u8], first_record: u64) {
-        let mut number = first_record;
         let mut start = 0;
         let ends = memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
-        for end in ends {
+        for (number, end) in (first_record..).zip(ends) {
             let line = bytes.get(start..end).unwrap_or_default();
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             if !line.iter().all(u8::is_ascii_whitespace) {
                 self.record(line, number, None);
             }
-            number += 1;
             start = end + 1;
         }
     }

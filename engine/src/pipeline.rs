@@ -27,6 +27,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use nightjar_detectors::core::{Core, RestoreError};
 use nightjar_detectors::time::Day;
 use tokio::sync::watch;
+use tracing::info;
 
 use crate::days::SpillError;
 use crate::decode::FormatError;
@@ -119,11 +120,18 @@ pub fn run(
             core.restore(stored.rows)?;
             Meta::decode(&stored.meta).map_err(RunError::Meta)?
         }
-        None => history::begin(options, &mut state, stop)?,
+        None => match history::begin(options, &mut state, stop)? {
+            Some(meta) => meta,
+            None => {
+                info!("stopped before anything was read");
+                return Ok(Finished::default());
+            }
+        },
     };
     let writer = writer::Writer::start(state);
+    let mut past = history::Past::default();
     if meta.history.is_some() {
-        history::run(setup, options, &mut core, &mut meta, alerts, &writer, stop)?;
+        past = history::run(setup, options, &mut core, &mut meta, alerts, &writer, stop)?;
     }
     let gate = Arc::new(Gate::new(ready_day(&core)));
     let (send, receive) = crossbeam_channel::bounded(CHUNKS_MAX);
@@ -133,7 +141,7 @@ pub fn run(
         .spawn(move || reader.run(&send))
         .expect("a thread can be started");
     let driver = driver::Driver::new(setup, core, meta, alerts, writer, gate, status)?;
-    let finished = driver.run(&receive);
+    let finished = driver.after(past).run(&receive);
     drop(receive);
     let read = reading.join().expect("the reader does not panic");
     let finished = finished?;

@@ -57,7 +57,7 @@ pub const ENTRY: Entry = Entry {
         why: "bulk disclosure of company data, a stolen API key, an agent that runs away",
         method: "magnitude model as in mass_download over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
         blind_to: "what was typed (never seen); growth that is slow enough to be learned; tools no source reports",
-        fields: "time, user, kind, app, count, tokens, bytes",
+        fields: "time, user, kind, app, count, tokens, bytes; configuration: tools that are unsanctioned raise the severity",
         example: "ben@example.com sent 41 million tokens to claude in one hour; usual are about 300 thousand (28 days known)",
     },
     make: |world, lag| -> Box<dyn Detector> {
@@ -306,10 +306,12 @@ impl AiUsageSpike {
         let is_company = on.who.stream == Stream::Company;
         let own = 1.0 <= best.own_days;
         let expected = best.prediction.expected();
+        let refused = refused_tool(open, crossings, on.world);
         let severity = match best
             .surprise
             .saturating_sub(on.judge().map_or(0, |j| j.needed))
         {
+            _ if refused.is_some() => Severity::High,
             1500.. => Severity::High,
             _ => Severity::Medium,
         };
@@ -333,7 +335,7 @@ impl AiUsageSpike {
                 .filter(|_| is_company && key.part.is_some()),
             also: tool_entity.into_iter().filter(|_| !is_company).collect(),
             summary: format!(
-                "{} used {} for {} {}; usual for {} are about {} ({} days known); {} or more alert",
+                "{} used {} for {} {}; usual for {} are about {} ({} days known); {} or more alert{}",
                 if is_company {
                     "the company"
                 } else {
@@ -346,6 +348,7 @@ impl AiUsageSpike {
                 amount(key.measure, expected.round() as u64),
                 base.days,
                 amount(key.measure, best.threshold),
+                refused.map_or(String::new(), |tool| format!("; {tool} is not sanctioned")),
             ),
             window,
             detected_at: due.map_or(window.1, |pane| calendar.pane_start(day, pane) + PANE_MS),
@@ -368,6 +371,20 @@ impl AiUsageSpike {
             ],
         }
     }
+}
+
+/// The first tool of a finding, by name, that the company has said no to. More events only add tools.
+fn refused_tool<'o>(open: &'o Open, crossings: &[Crossing<'_>], world: &World) -> Option<&'o str> {
+    let refused = &world.settings.refused_tools;
+    if refused.is_empty() {
+        return None;
+    }
+    let is_part = |tool: &str| {
+        let part = |c: &Crossing<'_>| c.reading.key.part.as_deref().is_none_or(|p| p == tool);
+        crossings.iter().any(part)
+    };
+    let mut tools = open.tools.iter().map(|(tool, _)| &**tool);
+    tools.find(|tool| refused.contains(&tool.to_lowercase()) && is_part(tool))
 }
 
 fn amount(measure: u8, count: u64) -> String {

@@ -108,10 +108,13 @@ struct Stay {
     last: Arc<Login>,
 }
 
-/// Logins of one day by pane and place (hundredths of a degree) and device.
+/// Pane, place (hundredths of a degree) and device.
+type StayKey = (u16, i32, i32, Option<Box<str>>);
+
+/// Logins of one day.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
-    stays: BTreeMap<(u16, i32, i32, Option<Box<str>>), Stay>,
+    stays: BTreeMap<StayKey, Stay>,
 }
 
 impl Open {

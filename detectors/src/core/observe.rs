@@ -162,8 +162,11 @@ fn prepare<'a>(world: &World, batch: &'a RecordBatch) -> Result<Prepared<'a>, Sc
     })
 }
 
+/// Shared text of a source and of an origin.
+type SourceAndOrigin = (Arc<str>, Arc<str>);
+
 /// Source and origin of the rows: each pair of texts once, and which of them a row has.
-fn texts(events: &Events<'_>) -> (Vec<(Arc<str>, Arc<str>)>, Vec<u16>) {
+fn texts(events: &Events<'_>) -> (Vec<SourceAndOrigin>, Vec<u16>) {
     let mut known: Vec<(i16, i32)> = Vec::new();
     let mut texts = Vec::new();
     let mut text_of = Vec::with_capacity(events.len());

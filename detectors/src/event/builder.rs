@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayBuilder, ArrayRef, BooleanBuilder, Float64Builder, Int8Builder, Int16Builder,
-    Int32Builder, PrimitiveBuilder, StringArray, StringBuilder, TimestampMillisecondBuilder,
-    UInt32Builder, UInt64Builder,
+    ArrayRef, ArrowPrimitiveType, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch,
+    StringArray,
 };
-use arrow::array::{DictionaryArray, RecordBatch};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer};
 use arrow::datatypes::{
-    ArrowDictionaryKeyType, ArrowPrimitiveType, Int8Type, Int16Type, Int32Type,
+    ArrowDictionaryKeyType, Float64Type, Int8Type, Int16Type, Int32Type, TimestampMillisecondType,
+    UInt32Type, UInt64Type,
 };
 
 use super::{Activity, Kind, Network, Outcome, pipeline_schema};
@@ -72,26 +72,32 @@ impl Draft<'_> {
             scratch.extend_from_slice(&length.to_le_bytes());
             scratch.extend_from_slice(bytes.unwrap_or_default());
         }
+        let mut tail = [0; 68];
         let flags = [
             self.is_admin,
             self.interactive,
             self.mfa,
             self.device_managed,
         ];
-        scratch.extend(flags.map(|flag| flag.map_or(2, u8::from)));
-        let word = |byte: Option<u8>| byte.unwrap_or(u8::MAX);
-        scratch.push(word(self.activity.map(|v| v as u8)));
-        scratch.push(word(self.outcome.map(|v| v as u8)));
-        scratch.push(word(self.network.map(|v| v as u8)));
-        scratch.push(word(self.kind.map(|v| v as u8)));
-        for float in [self.lat, self.lon, self.radius_km] {
-            scratch.extend_from_slice(&float.map_or(u64::MAX, f64::to_bits).to_le_bytes());
+        tail[..4].copy_from_slice(&flags.map(|flag| flag.map_or(2, u8::from)));
+        let words = [
+            self.activity.map(|v| v as u8),
+            self.outcome.map(|v| v as u8),
+            self.network.map(|v| v as u8),
+            self.kind.map(|v| v as u8),
+        ];
+        tail[4..8].copy_from_slice(&words.map(|word| word.unwrap_or(u8::MAX)));
+        for (at, float) in [self.lat, self.lon, self.radius_km].into_iter().enumerate() {
+            let bits = float.map_or(u64::MAX, f64::to_bits);
+            tail[8 + at * 8..16 + at * 8].copy_from_slice(&bits.to_le_bytes());
         }
         let numbers = [self.asn.map(u64::from), self.count, self.bytes, self.tokens];
-        for number in numbers {
-            scratch.push(u8::from(number.is_some()));
-            scratch.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
+        for (at, number) in numbers.into_iter().enumerate() {
+            let place = &mut tail[32 + at * 9..41 + at * 9];
+            place[0] = u8::from(number.is_some());
+            place[1..].copy_from_slice(&number.unwrap_or(0).to_le_bytes());
         }
+        scratch.extend_from_slice(&tail);
         xxhash_rust::xxh3::xxh3_64_with_seed(scratch, seed)
     }
 
@@ -115,6 +121,9 @@ impl Draft<'_> {
 }
 
 /// Builds batches of [`pipeline_schema`]. One builder reads one source and one origin at a time.
+///
+/// A push writes values only; which of them are there is one word a row, turned into the columns'
+/// bitmaps when the batch is finished. Most columns of most rows are null.
 #[derive(Debug)]
 pub struct EventsBuilder {
     classes: Arc<StringArray>,
@@ -122,16 +131,33 @@ pub struct EventsBuilder {
     origins: Words,
     source: i16,
     origin: i32,
-    rows: usize,
-    time: TimestampMillisecondBuilder,
-    text: [StringBuilder; 13],
-    words: [Int8Builder; 5],
-    flags: [BooleanBuilder; 5],
-    floats: [Float64Builder; 3],
-    asn: UInt32Builder,
-    numbers: [UInt64Builder; 5],
-    source_keys: Int16Builder,
-    origin_keys: Int32Builder,
+    /// One bit a nullable column, one word a row.
+    present: Vec<u64>,
+    time: Vec<i64>,
+    text: [Text; TEXTS],
+    words: [Vec<i8>; 5],
+    flags: [Vec<bool>; 5],
+    floats: [Vec<f64>; 3],
+    asn: Vec<u32>,
+    numbers: [Vec<u64>; 5],
+    source_keys: Vec<i16>,
+    origin_keys: Vec<i32>,
+}
+
+const TEXTS: usize = 13;
+
+// First bits of the nullable columns of each kind in a row's word.
+const TEXT_BIT: usize = 0;
+const WORD_BIT: usize = TEXT_BIT + TEXTS;
+const FLAG_BIT: usize = WORD_BIT + 5;
+const FLOAT_BIT: usize = FLAG_BIT + 5;
+const NUMBER_BIT: usize = FLOAT_BIT + 3;
+const ASN_BIT: usize = NUMBER_BIT + 5;
+
+#[derive(Debug, Default)]
+struct Text {
+    bytes: Vec<u8>,
+    ends: Vec<i32>,
 }
 
 #[derive(Debug, Default)]
@@ -158,16 +184,16 @@ impl EventsBuilder {
             origins: Words::default(),
             source: 0,
             origin: 0,
-            rows: 0,
-            time: TimestampMillisecondBuilder::new().with_timezone("UTC"),
+            present: Vec::new(),
+            time: Vec::new(),
             text: Default::default(),
             words: Default::default(),
             flags: Default::default(),
             floats: Default::default(),
-            asn: UInt32Builder::new(),
+            asn: Vec::new(),
             numbers: Default::default(),
-            source_keys: PrimitiveBuilder::new(),
-            origin_keys: PrimitiveBuilder::new(),
+            source_keys: Vec::new(),
+            origin_keys: Vec::new(),
         }
     }
 
@@ -179,24 +205,24 @@ impl EventsBuilder {
 
     /// Rows appended since the last [`EventsBuilder::finish`].
     pub fn len(&self) -> usize {
-        self.rows
+        self.present.len()
     }
 
     /// Whether nothing was appended since the last [`EventsBuilder::finish`].
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.present.is_empty()
     }
 
     /// Appends one row.
     pub fn push(&mut self, row: &Draft<'_>) {
-        let rows = self.rows;
-        self.rows += 1;
-        self.time.append_value(row.time);
-        for (column, value) in self.text.iter_mut().zip(row.texts()) {
+        let mut present = 0u64;
+        self.time.push(row.time);
+        for (at, (column, value)) in self.text.iter_mut().zip(row.texts()).enumerate() {
             if let Some(value) = value {
-                column.reach(rows);
-                column.append_value(value);
+                column.bytes.extend_from_slice(value.as_bytes());
+                present |= 1 << (TEXT_BIT + at);
             }
+            column.ends.push(column.bytes.len() as i32);
         }
         let words = [
             Some(row.activity.unwrap_or(Activity::Other) as i8),
@@ -205,7 +231,7 @@ impl EventsBuilder {
             row.kind.map(|kind| kind as i8),
             Some(row.class as i8),
         ];
-        append(&mut self.words, words, rows);
+        present |= append(&mut self.words, words) << WORD_BIT;
         let flags = [
             row.is_admin,
             row.interactive,
@@ -213,14 +239,9 @@ impl EventsBuilder {
             row.device_managed,
             Some(row.late),
         ];
-        for (column, value) in self.flags.iter_mut().zip(flags) {
-            if let Some(value) = value {
-                column.reach(rows);
-                column.append_value(value);
-            }
-        }
-        append(&mut self.floats, [row.lat, row.lon, row.radius_km], rows);
-        append(std::slice::from_mut(&mut self.asn), [row.asn], rows);
+        present |= append(&mut self.flags, flags) << FLAG_BIT;
+        let floats = [row.lat, row.lon, row.radius_km];
+        present |= append(&mut self.floats, floats) << FLOAT_BIT;
         let numbers = [
             Some(row.count.unwrap_or(1)),
             row.bytes,
@@ -228,91 +249,103 @@ impl EventsBuilder {
             Some(row.offset),
             Some(row.key),
         ];
-        append(&mut self.numbers, numbers, rows);
-        self.source_keys.append_value(self.source);
-        self.origin_keys.append_value(self.origin);
+        present |= append(&mut self.numbers, numbers) << NUMBER_BIT;
+        present |= u64::from(row.asn.is_some()) << ASN_BIT;
+        self.asn.push(row.asn.unwrap_or_default());
+        self.source_keys.push(self.source);
+        self.origin_keys.push(self.origin);
+        self.present.push(present);
     }
 
     /// The rows appended so far as one batch; the builder starts anew with the same source.
     pub fn finish(&mut self) -> RecordBatch {
-        // The next batch is likely to be as large, so it need not grow step by step.
-        let rows = std::mem::take(&mut self.rows);
-        self.text.iter_mut().for_each(|column| column.reach(rows));
-        self.words.iter_mut().for_each(|column| column.reach(rows));
-        self.flags.iter_mut().for_each(|column| column.reach(rows));
-        self.floats.iter_mut().for_each(|column| column.reach(rows));
-        self.asn.reach(rows);
-        self.numbers
-            .iter_mut()
-            .for_each(|column| column.reach(rows));
+        let rows = self.present.len();
+        let present = Present::new(&renew(&mut self.present, rows));
         let source = self.sources.0.get(self.source as usize).cloned();
         let origin = self.origins.0.get(self.origin as usize).cloned();
-        let mut text = self
-            .text
-            .iter_mut()
-            .map(|b| Arc::new(finish_text(b, rows)) as ArrayRef);
-        let mut next_text = || text.next().expect("thirteen text columns");
-        let [uid, user, target] = [next_text(), next_text(), next_text()];
-        let [ip, country, region, city] = [next_text(), next_text(), next_text(), next_text()];
-        let [device, app, object] = [next_text(), next_text(), next_text()];
-        let [model, sensitivity, session] = [next_text(), next_text(), next_text()];
-        let [activity, outcome, network, kind, class] = &mut self.words;
-        let [admin, interactive, mfa, managed, late] = &mut self.flags;
-        let [lat, lon, radius] = &mut self.floats;
-        let [count, bytes, tokens, offset, key] = &mut self.numbers;
-        let word_column =
-            |keys: &mut Int8Builder, all: Arc<StringArray>| dictionary::<Int8Type>(keys, all);
+        let mut next = 0;
+        let text = self.text.each_mut().map(|column| {
+            next += 1;
+            column.finish(present.nulls(TEXT_BIT + next - 1), rows)
+        });
+        let [uid, user, target, ip, country, region, city, rest @ ..] = text;
+        let [device, app, object, model, sensitivity, session] = rest;
         let names = |all: Vec<&'static str>| Arc::new(StringArray::from(all));
-        let activities = names(Activity::ALL.iter().map(|word| word.as_str()).collect());
-        let outcomes = names(Outcome::ALL.iter().map(|word| word.as_str()).collect());
-        let networks = names(Network::ALL.iter().map(|word| word.as_str()).collect());
-        let kinds = names(Kind::ALL.iter().map(|word| word.as_str()).collect());
+        let mut lists = [
+            names(Activity::ALL.iter().map(|word| word.as_str()).collect()),
+            names(Outcome::ALL.iter().map(|word| word.as_str()).collect()),
+            names(Network::ALL.iter().map(|word| word.as_str()).collect()),
+            names(Kind::ALL.iter().map(|word| word.as_str()).collect()),
+            self.classes.clone(),
+        ]
+        .into_iter();
+        let [activity, outcome, network, kind, class] =
+            primitives::<Int8Type, 5>(&mut self.words, &present, WORD_BIT)
+                .map(|keys| dictionary(keys, lists.next().expect("as many lists as columns")));
+        let mut next = 0;
+        let [admin, interactive, mfa, managed, late] = self.flags.each_mut().map(|column| {
+            next += 1;
+            let values = BooleanBuffer::from(renew(column, rows));
+            Arc::new(BooleanArray::new(
+                values,
+                present.nulls(FLAG_BIT + next - 1),
+            )) as ArrayRef
+        });
+        let [lat, lon, radius] =
+            primitives::<Float64Type, 3>(&mut self.floats, &present, FLOAT_BIT).map(array);
+        let [count, bytes, tokens, offset, key] =
+            primitives::<UInt64Type, 5>(&mut self.numbers, &present, NUMBER_BIT).map(array);
+        let time = PrimitiveArray::<TimestampMillisecondType>::new(
+            renew(&mut self.time, rows).into(),
+            None,
+        );
+        let asn = PrimitiveArray::<UInt32Type>::new(
+            renew(&mut self.asn, rows).into(),
+            present.nulls(ASN_BIT),
+        );
+        let sources = Arc::new(StringArray::from(std::mem::take(&mut self.sources.0)));
+        let origins = Arc::new(StringArray::from(std::mem::take(&mut self.origins.0)));
+        let source_keys =
+            PrimitiveArray::<Int16Type>::new(renew(&mut self.source_keys, rows).into(), None);
+        let origin_keys =
+            PrimitiveArray::<Int32Type>::new(renew(&mut self.origin_keys, rows).into(), None);
         let columns: Vec<ArrayRef> = vec![
-            Arc::new(self.time.finish()),
+            array(time.with_timezone("UTC")),
             uid,
-            dictionary::<Int16Type>(
-                &mut self.source_keys,
-                Arc::new(StringArray::from(self.sources.0.clone())),
-            ),
-            word_column(activity, activities),
-            word_column(outcome, outcomes),
+            dictionary(source_keys, sources),
+            activity,
+            outcome,
             user,
             target,
-            Arc::new(admin.finish()),
-            Arc::new(interactive.finish()),
-            Arc::new(mfa.finish()),
-            Arc::new(managed.finish()),
+            admin,
+            interactive,
+            mfa,
+            managed,
             ip,
             country,
             region,
             city,
-            finish(lat, rows),
-            finish(lon, rows),
-            finish(radius, rows),
-            Arc::new(self.asn.finish()),
-            word_column(network, networks),
+            lat,
+            lon,
+            radius,
+            array(asn),
+            network,
             device,
             app,
             object,
-            word_column(kind, kinds),
-            finish(count, rows),
-            finish(bytes, rows),
-            finish(tokens, rows),
+            kind,
+            count,
+            bytes,
+            tokens,
             model,
             sensitivity,
             session,
-            word_column(class, self.classes.clone()),
-            dictionary::<Int32Type>(
-                &mut self.origin_keys,
-                Arc::new(StringArray::from(self.origins.0.clone())),
-            ),
-            finish(offset, rows),
-            Arc::new(late.finish()),
-            finish(key, rows),
+            class,
+            dictionary(origin_keys, origins),
+            offset,
+            late,
+            key,
         ];
-        drop(text);
-        self.sources.0.clear();
-        self.origins.0.clear();
         if let (Some(source), Some(origin)) = (source, origin) {
             self.begin(&source, &origin);
         }
@@ -321,73 +354,146 @@ impl EventsBuilder {
     }
 }
 
-/// A column that is filled when a value comes: what was missing before is made up for then, so that a
-/// column nobody fills costs a row nothing.
-trait Sparse: ArrayBuilder {
-    /// Appends this many nulls.
-    fn append_missing(&mut self, missing: usize);
+/// Appends a value to each column; the bits of those that are there.
+#[inline(always)]
+fn append<T: Default, const N: usize>(columns: &mut [Vec<T>; N], values: [Option<T>; N]) -> u64 {
+    let mut present = 0;
+    for (at, (column, value)) in columns.iter_mut().zip(values).enumerate() {
+        present |= u64::from(value.is_some()) << at;
+        column.push(value.unwrap_or_default());
+    }
+    present
+}
 
-    /// Brings the column to this length.
-    #[inline]
-    fn reach(&mut self, rows: usize) {
-        let missing = rows - self.len();
-        if 0 < missing {
-            self.append_missing(missing);
-        }
+/// Takes a column's values and leaves room for as many again.
+fn renew<T>(column: &mut Vec<T>, rows: usize) -> Vec<T> {
+    std::mem::replace(column, Vec::with_capacity(rows))
+}
+
+fn primitives<T: ArrowPrimitiveType, const N: usize>(
+    columns: &mut [Vec<T::Native>; N],
+    present: &Present,
+    first_bit: usize,
+) -> [PrimitiveArray<T>; N] {
+    let mut bit = first_bit;
+    columns.each_mut().map(|column| {
+        let rows = column.len();
+        bit += 1;
+        PrimitiveArray::new(renew(column, rows).into(), present.nulls(bit - 1))
+    })
+}
+
+fn array<T: ArrowPrimitiveType>(column: PrimitiveArray<T>) -> ArrayRef {
+    Arc::new(column)
+}
+
+impl Text {
+    fn finish(&mut self, nulls: Option<NullBuffer>, rows: usize) -> ArrayRef {
+        let size = self.bytes.len();
+        let bytes = renew(&mut self.bytes, size);
+        let offsets = std::iter::once(0).chain(renew(&mut self.ends, rows));
+        let offsets = OffsetBuffer::new(offsets.collect::<Vec<i32>>().into());
+        let column = StringArray::try_new(offsets, bytes.into(), nulls);
+        Arc::new(column.expect("only whole texts are appended"))
     }
 }
 
-impl Sparse for StringBuilder {
-    fn append_missing(&mut self, missing: usize) {
-        self.append_nulls(missing);
-    }
-}
-
-impl Sparse for BooleanBuilder {
-    fn append_missing(&mut self, missing: usize) {
-        self.append_nulls(missing);
-    }
-}
-
-impl<T: ArrowPrimitiveType> Sparse for PrimitiveBuilder<T> {
-    fn append_missing(&mut self, missing: usize) {
-        self.append_nulls(missing);
-    }
-}
-
-/// Appends the values of one row to their columns.
-#[inline]
-fn append<T: ArrowPrimitiveType, const N: usize>(
-    columns: &mut [PrimitiveBuilder<T>],
-    values: [Option<T::Native>; N],
+/// The words of the rows, turned by 90 degrees: one bitmap a column.
+struct Present {
+    bitmaps: Vec<Vec<u64>>,
     rows: usize,
-) {
-    for (column, value) in columns.iter_mut().zip(values) {
-        if let Some(value) = value {
-            column.reach(rows);
-            column.append_value(value);
+}
+
+impl Present {
+    fn new(words: &[u64]) -> Self {
+        let mut bitmaps = vec![Vec::new(); ASN_BIT + 1];
+        for rows in words.chunks(64) {
+            let mut block = [0; 64];
+            block[..rows.len()].copy_from_slice(rows);
+            transpose(&mut block);
+            for (bitmap, word) in bitmaps.iter_mut().zip(block) {
+                bitmap.push(word);
+            }
         }
+        Present {
+            bitmaps,
+            rows: words.len(),
+        }
+    }
+
+    /// The nulls of a column, `None` where there are none.
+    fn nulls(&self, bit: usize) -> Option<NullBuffer> {
+        let bytes = self.bitmaps[bit].iter().flat_map(|word| word.to_le_bytes());
+        let buffer = BooleanBuffer::new(bytes.collect::<Vec<u8>>().into(), 0, self.rows);
+        let nulls = NullBuffer::new(buffer);
+        (nulls.null_count() != 0).then_some(nulls)
     }
 }
 
-/// Finishes a column; the next begins with room for `rows`.
-fn finish<T: ArrowPrimitiveType>(column: &mut PrimitiveBuilder<T>, rows: usize) -> ArrayRef {
-    let array = column.finish();
-    *column = PrimitiveBuilder::with_capacity(rows);
-    Arc::new(array)
-}
-
-/// Like [`finish`], with room for as much text.
-fn finish_text(column: &mut StringBuilder, rows: usize) -> StringArray {
-    let array = column.finish();
-    *column = StringBuilder::with_capacity(rows, array.value_data().len());
-    array
+/// Swaps rows and columns of a square of bits, half by half.
+fn transpose(block: &mut [u64; 64]) {
+    let mut width = 32;
+    let mut mask = u64::MAX >> 32;
+    while width != 0 {
+        for at in (0..64).filter(|at| at & width == 0) {
+            let swapped = ((block[at] >> width) ^ block[at + width]) & mask;
+            block[at] ^= swapped << width;
+            block[at + width] ^= swapped;
+        }
+        width >>= 1;
+        mask ^= mask << width;
+    }
 }
 
 fn dictionary<K: ArrowDictionaryKeyType>(
-    keys: &mut PrimitiveBuilder<K>,
+    keys: PrimitiveArray<K>,
     words: Arc<StringArray>,
 ) -> ArrayRef {
-    let array = DictionaryArray::<K>::try_new(keys.finish(), words);
+    let array = DictionaryArray::<K>::try_new(keys, words);
     Arc::new(array.expect("keys come from the word list"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::Array;
+
+    /// Which columns of a row are null does not depend on the rows around it.
+    #[test]
+    fn nulls_stay_with_their_rows() {
+        let mut builder = EventsBuilder::new(&["c"]);
+        builder.begin("s", "o");
+        for round in 0..2 {
+            let rows = 150;
+            for n in 0..rows {
+                let name = format!("user{n}");
+                builder.push(&Draft {
+                    time: n,
+                    uid: "u",
+                    user: (n % 3 == 0).then_some(name.as_str()),
+                    mfa: (n % 5 == 0).then_some(n % 2 == 0),
+                    lat: (n % 7 == 0).then_some(n as f64),
+                    asn: (n % 11 == 0).then_some(n as u32),
+                    bytes: (n % 13 == 0).then_some(n as u64),
+                    kind: (n % 2 == 1).then_some(Kind::Service),
+                    session: Some("x").filter(|_| n == 149),
+                    ..Draft::default()
+                });
+            }
+            assert_eq!(builder.len(), 150);
+            let batch = builder.finish();
+            let events = crate::event::Events::new(&batch).expect("canonical");
+            for (n, row) in events.rows().enumerate() {
+                let name = format!("user{n}");
+                assert_eq!(row.user(), (n % 3 == 0).then_some(name.as_str()), "{round}");
+                assert_eq!(row.mfa(), (n % 5 == 0).then_some(n % 2 == 0));
+                assert_eq!(row.asn(), (n % 11 == 0).then_some(n as u32));
+                assert_eq!(row.bytes(), (n % 13 == 0).then_some(n as u64));
+                assert_eq!(row.kind(), (n % 2 == 1).then_some(Kind::Service));
+                assert_eq!(row.session(), Some("x").filter(|_| n == 149));
+                assert_eq!((row.uid(), row.source(), row.count()), ("u", "s", 1));
+            }
+            assert_eq!(batch.column(1).null_count(), 0);
+        }
+    }
 }

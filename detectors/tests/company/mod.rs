@@ -54,6 +54,7 @@ pub fn settings() -> Settings {
         .into(),
         detectors: Default::default(),
         directory: Directory::default(),
+        refused_tools: ["chatgpt".to_owned()].into(),
         fingerprint: "laws".into(),
     }
 }

@@ -14,7 +14,7 @@ use nightjar_detectors::time::{Day, day_text};
 
 use crate::backtest::score::{read_labels, score};
 use crate::backtest::summary::{Summary, score_text};
-use crate::backtest::{self, Inputs, Judged, Read};
+use crate::backtest::{self, BacktestError, Inputs, Judged, Read};
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile};
 use crate::store::quarantine::QuarantineEntry;
@@ -74,6 +74,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
     let labels = args.labels.as_deref().map(read_labels).transpose()?;
     let files = file::list(&args.paths)?;
+    check_outputs(args)?;
     let threads = args
         .threads
         .map_or_else(super::default_threads, usize::from);
@@ -107,26 +108,47 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let to_stderr = args.alerts.as_deref() == Some(Path::new("-"));
     let say = |text: &str| {
         if to_stderr {
-            eprint!("{text}")
-        } else {
-            print!("{text}")
+            eprint!("{text}");
+            return Ok(());
         }
+        super::print(text)
     };
     if !args.quiet {
         list_rejected(&rejected);
-        say(&summary.text(setup.config.detection.budget_per_day));
+        say(&summary.text(setup.config.detection.budget_per_day))?;
         if let Some(labels) = &labels {
             let score = score(labels, alerts.iter().copied(), &setup.world.calendar)?;
-            say(&score_text(&score));
+            say(&score_text(&score))?;
         }
     }
-    say(&format!("digest: {}\n", summary.digest()));
+    say(&format!("digest: {}\n", summary.digest()))?;
     if summary.is_all_unreadable() {
         anyhow::bail!(
             "not one record could be read; name the format with --format, see `nightjar formats`"
         );
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// A mistake in the name of an output is told before the work, not after it.
+fn check_outputs(args: &BacktestArgs) -> anyhow::Result<()> {
+    let folder = args.alerts.as_deref().and_then(Path::parent);
+    if let (Some(folder), Some(path)) = (folder, &args.alerts)
+        && !folder.as_os_str().is_empty()
+        && !folder.is_dir()
+    {
+        anyhow::bail!(
+            "{} cannot be written; there is no folder {}",
+            path.display(),
+            folder.display()
+        );
+    }
+    match &args.save_state {
+        Some(folder) if folder.join("state.db").exists() => {
+            Err(BacktestError::StateExists(folder.display().to_string()).into())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn bar(length: u64, quiet: bool, template: &str) -> ProgressBar {

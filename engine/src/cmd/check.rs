@@ -88,7 +88,7 @@ fn keep<T>(result: Result<T, ConfigErrors>, problems: &mut Vec<Problem>) -> Opti
 mod tests {
     use super::*;
 
-    fn check(text: &str) -> (ExitCode, String) {
+    fn checked(text: &str) -> (ExitCode, String) {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("nightjar.toml");
         std::fs::write(&file, text).unwrap();
@@ -97,7 +97,7 @@ mod tests {
             schema: false,
         };
         let mut out = Vec::new();
-        let code = run(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
+        let code = super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
         (
             code,
@@ -108,7 +108,7 @@ mod tests {
     /// What the files say is told beside what the configuration says.
     #[test]
     fn problems_of_all_files_are_told_at_once() {
-        let (code, text) = check(
+        let (code, text) = checked(
             "tenat = \"x\"\n[directory]\nfile = \"people.csv\"\n[geo]\ncity = \"city.mmdb\"
              [sources.a]\nformat = \"okta\"",
         );
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_sound_configuration_has_a_fingerprint() {
-        let (code, text) = check("tenant = \"x\"");
+        let (code, text) = checked("tenant = \"x\"");
         assert_eq!(code, ExitCode::SUCCESS);
         assert!(
             text.starts_with("the configuration is valid; its fingerprint is "),
@@ -142,7 +142,7 @@ mod tests {
             schema: true,
         };
         let mut out = Vec::new();
-        run(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
+        super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
         let schema: serde_json::Value = serde_json::from_slice(&out).unwrap();
         assert_eq!(schema["type"], "object");
     }

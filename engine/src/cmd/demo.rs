@@ -98,7 +98,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
             }
             if args.once {
                 stop.store(true, Ordering::Relaxed);
-            } else {
+            } else if !stop.load(Ordering::Relaxed) {
                 say(&format!(
                     "all {produced} records are judged; Ctrl-C ends the demo, or look closer with\n  nightjar watch --connect {address} --from 0"
                 ));
@@ -234,7 +234,11 @@ fn follow(
                     } else {
                         alert_line(&alert, &look)
                     };
-                    println!("{line}");
+                    // Whoever reads has seen enough.
+                    if super::print(&format!("{line}\n")).is_err() {
+                        stop.store(true, Ordering::Relaxed);
+                        return Ok(printed);
+                    }
                 }
                 Ok(Event::Heartbeat(_) | Event::Gap(_)) => {}
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(printed),

@@ -32,7 +32,7 @@ pub struct GenerateArgs {
     #[arg(long, default_value_t = 35, value_parser = clap::value_parser!(u32).range(1..=400))]
     pub days: u32,
     /// Another seed is another company
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 8)]
     pub seed: u64,
     /// The first day
     #[arg(long, default_value = "2026-03-02", value_name = "DATE")]
@@ -64,7 +64,7 @@ pub fn run(args: &GenerateArgs) -> anyhow::Result<ExitCode> {
         bar.set_position(u64::from(days))
     })?;
     bar.finish_and_clear();
-    print!("{}", summary(&company, &args.out, &written));
+    super::print(&summary(&company, &args.out, &written))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
@@ -52,9 +52,11 @@ pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let mut service = Service::open(&setup)?;
     let started = Instant::now();
     let finished = service.run(&setup, &options, &stop)?;
-    if args.once {
+    if args.once && stop.load(Ordering::Relaxed) {
+        info!("stopped before the end; run it again for the summary");
+    } else if args.once {
         let text = summary(&setup, &service.alerts, &finished, started)?;
-        print!("{text}");
+        super::print(&text)?;
     }
     Ok(ExitCode::SUCCESS)
 }

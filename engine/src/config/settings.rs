@@ -10,7 +10,7 @@ use nightjar_detectors::directory::Directory;
 use nightjar_detectors::settings::Settings;
 
 use super::problem::{ConfigErrors, Problem, nearest};
-use super::{Config, Source};
+use super::{Config, Source, ToolRule, ToolStatus};
 use crate::decode::ClassInfo;
 
 /// Version of the detectors; a release may change what they say.
@@ -90,9 +90,20 @@ pub fn settings(
         lateness_ms: by_detector,
         detectors: config.detectors.clone(),
         directory,
+        refused_tools: refused_tools(config),
         fingerprint,
     };
     Ok((settings, lateness))
+}
+
+fn refused_tools(config: &Config) -> BTreeSet<String> {
+    let refused = |rule: &&ToolRule| rule.status == ToolStatus::Unsanctioned;
+    config
+        .tools
+        .iter()
+        .filter(refused)
+        .map(|rule| rule.name.to_lowercase())
+        .collect()
 }
 
 /// Whether a source can give records of a class.
@@ -296,6 +307,8 @@ fn add_lateness(fields: &mut Fields, config: &Config, classes: &[ClassInfo], lat
 
 #[cfg(test)]
 mod tests {
+    use nightjar_detectors::event::Activity;
+
     use super::*;
 
     fn classes() -> Vec<ClassInfo> {

@@ -3,6 +3,7 @@
 //! Invariant: a slot holds the first value that is not null, whatever the order of alternatives; a key
 //! that stands twice therefore means its first value. Nothing that no path names is kept.
 
+use super::guess::{Guesses, NONE};
 use super::scan::{Broken, Cursor, Scalar, unescape};
 use super::tree::{Items, Node, NodeId, Pairs, ROOT, SlotId};
 
@@ -115,13 +116,13 @@ pub(crate) struct Reader<'t, 'r> {
     pub(crate) tree: &'t [Node],
     pub(crate) cursor: Cursor<'r>,
     pub(crate) out: &'t mut Captured,
+    pub(crate) guesses: &'t mut Guesses,
 }
 
 impl<'t, 'r> Reader<'t, 'r> {
     /// Reads the object the cursor stands on, to the end of the record.
     pub(crate) fn record(&mut self) -> Result<(), Broken> {
-        let tree = self.tree;
-        self.object(&tree[usize::from(ROOT)])?;
+        self.object(ROOT)?;
         if self.cursor.finished() {
             Ok(())
         } else {
@@ -133,34 +134,53 @@ impl<'t, 'r> Reader<'t, 'r> {
         &self.tree[usize::from(id)]
     }
 
-    fn object(&mut self, node: &'t Node) -> Result<(), Broken> {
+    fn object(&mut self, id: NodeId) -> Result<(), Broken> {
         self.cursor.at += 1;
         if self.cursor.take(b'}') {
             return Ok(());
         }
+        let (mut before, mut guess) = (NONE, self.guesses.first(id));
         loop {
-            let child = self.key(node)?;
+            if self.cursor.peek() != Some(b'"') {
+                return Err(Broken);
+            }
+            let at = self.cursor.at;
+            let guessed = match self.cursor.chunk(at) {
+                Some(chunk) => self
+                    .guesses
+                    .confirm(id, guess, self.cursor.text(), at, chunk),
+                None => None,
+            };
+            let child = match guessed {
+                Some((length, child, next)) => {
+                    self.cursor.at += length;
+                    (before, guess) = (guess, next);
+                    child
+                }
+                None => {
+                    let child = self.key(self.node(id))?;
+                    let key = &self.cursor.text()[at..self.cursor.at];
+                    (before, guess) = self.guesses.learn(id, before, key, child);
+                    child
+                }
+            };
             match child {
-                Some(child) => self.value(self.node(child))?,
+                Some(child) => self.value(child)?,
                 None => self.cursor.skip()?,
             }
-            if self.cursor.take(b',') {
-                continue;
+            match self.cursor.peek() {
+                Some(b',') => self.cursor.at += 1,
+                Some(b'}') => {
+                    self.cursor.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(Broken),
             }
-            return if self.cursor.take(b'}') {
-                Ok(())
-            } else {
-                Err(Broken)
-            };
         }
     }
 
     /// Takes a key and its colon; the node it leads to.
-    #[inline(always)]
     fn key(&mut self, node: &Node) -> Result<Option<NodeId>, Broken> {
-        if self.cursor.peek() != Some(b'"') {
-            return Err(Broken);
-        }
         let span = self.cursor.string()?;
         let content = &self.cursor.text()[span.start..span.end];
         if !self.cursor.take(b':') {
@@ -176,17 +196,18 @@ impl<'t, 'r> Reader<'t, 'r> {
         Ok(node.keys.get(content.as_bytes()))
     }
 
-    fn value(&mut self, node: &'t Node) -> Result<(), Broken> {
+    #[inline]
+    fn value(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = self.node(id);
         let first = self.cursor.peek().ok_or(Broken)?;
         let start = self.cursor.at;
         match first {
             b'"' => self.text(node)?,
-            b'{' => self.in_object(node)?,
-            b'[' => self.array(node)?,
-            _ => self.scalar(node)?,
+            b'{' => self.in_object(id)?,
+            b'[' => self.array(id)?,
+            _ => return self.scalar(node),
         }
         if let Some(position) = node.envelope
-            && matches!(first, b'"' | b'{' | b'[')
             && !self.out.in_row
         {
             self.out.envelopes.push((position, start, self.cursor.at));
@@ -238,7 +259,8 @@ impl<'t, 'r> Reader<'t, 'r> {
         Ok(())
     }
 
-    fn in_object(&mut self, node: &'t Node) -> Result<(), Broken> {
+    fn in_object(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = self.node(id);
         self.out.note(
             node,
             Slot {
@@ -247,16 +269,17 @@ impl<'t, 'r> Reader<'t, 'r> {
             },
         );
         if !node.keys.is_empty() {
-            return self.object(node);
+            return self.object(id);
         }
         // An object where a list of objects is usual is a list of one.
         match node.items.as_ref().and_then(|items| items.element) {
-            Some(element) => self.object(self.node(element)),
+            Some(element) => self.object(element),
             None => self.cursor.skip(),
         }
     }
 
-    fn array(&mut self, node: &'t Node) -> Result<(), Broken> {
+    fn array(&mut self, id: NodeId) -> Result<(), Broken> {
+        let node = self.node(id);
         let Some(items) = &node.items else {
             return self.first_scalar(node);
         };
@@ -320,7 +343,7 @@ impl<'t, 'r> Reader<'t, 'r> {
         let first = self.cursor.peek().ok_or(Broken)?;
         let start = self.cursor.at;
         match items.element {
-            Some(element) => self.value(self.node(element))?,
+            Some(element) => self.value(element)?,
             None => self.cursor.skip()?,
         }
         if first != b'{' {
@@ -341,7 +364,7 @@ impl<'t, 'r> Reader<'t, 'r> {
                 .find(|(case, _)| case.eq_ignore_ascii_case(content));
             if let Some((_, node)) = matching {
                 self.cursor.at = start;
-                self.value(self.node(*node))?;
+                self.value(*node)?;
             }
         }
         self.cursor.at = end;
@@ -360,7 +383,7 @@ impl<'t, 'r> Reader<'t, 'r> {
                 && !self.cursor.text()[value..].starts_with("null")
             {
                 self.cursor.at = value;
-                return self.value(self.node(child));
+                return self.value(child);
             }
         }
         Ok(())

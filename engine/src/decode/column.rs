@@ -130,6 +130,13 @@ impl Column {
         1 << self as u32
     }
 
+    /// A value of the wrong type here sets the record aside; elsewhere it is only unknown.
+    pub(crate) const fn is_needed(self) -> bool {
+        use Column::{Activity, Bytes, Count, Time, Tokens, Uid, User};
+        matches!(self, Time | Uid | User | Activity | Count | Bytes | Tokens)
+    }
+
+    #[inline(always)]
     pub(crate) const fn home(self) -> Home {
         match self {
             Column::Time => Home::Time,

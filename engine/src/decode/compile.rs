@@ -12,7 +12,7 @@ use super::language::{
     FormatFile, Literal, OneOrMore, SourceFile, SourceTable, SwitchFile, TestFile, TestTable, When,
 };
 use super::program::{
-    Action, Change, Check, Constant, From, Program, Source, Switch, Test, Values,
+    Action, Change, Check, Constant, Fill, From, Program, Source, Switch, Test, Values,
 };
 use super::tree::{Node, Pairs, PathError, SlotId, TreeBuilder};
 
@@ -145,7 +145,6 @@ impl Compiler {
             rules.push((self.tests(&rule.when)?, action));
         }
         Ok(Program {
-            format: input.format,
             last: file.last,
             has_rows: file.rows.is_some(),
             zone_minutes: zone_minutes(file.zone.as_deref().unwrap_or("UTC"))?,
@@ -216,7 +215,7 @@ impl Compiler {
     fn columns(
         &mut self,
         file: &BTreeMap<Column, OneOrMore<SourceFile>>,
-    ) -> Result<Vec<(Column, Vec<Source>)>, Mistake> {
+    ) -> Result<Vec<Fill>, Mistake> {
         let mut columns = Vec::new();
         for (column, sources) in file {
             let mut compiled = Vec::new();
@@ -232,7 +231,21 @@ impl Compiler {
                     SourceFile::Table(table) => self.source(*column, table, &mut compiled)?,
                 }
             }
-            columns.push((*column, compiled));
+            let plain = match &compiled[..] {
+                [
+                    Source {
+                        when,
+                        from: From::Slot(slot),
+                        change: None,
+                    },
+                ] if when.is_empty() => Some(*slot),
+                _ => None,
+            };
+            columns.push(Fill {
+                column: *column,
+                plain,
+                sources: compiled,
+            });
         }
         Ok(columns)
     }

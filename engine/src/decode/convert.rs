@@ -25,6 +25,15 @@ pub(crate) fn says_nothing(text: &str) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(text))
 }
 
+/// The text without white space around it, of which there mostly is none.
+#[inline(always)]
+pub(crate) fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [first, .., last] if b' ' < *first && b' ' < *last => text,
+        _ => text.trim_ascii(),
+    }
+}
+
 /// A yes or a no, as text or number.
 pub(crate) fn flag(text: &str) -> Option<bool> {
     let is = |words: &[&str]| words.iter().any(|word| word.eq_ignore_ascii_case(text));
@@ -72,6 +81,26 @@ pub(crate) fn system_number(text: &str) -> Option<u32> {
     };
     let digits = digits.split_ascii_whitespace().next().unwrap_or_default();
     digits.parse().ok().filter(|number| *number != 0)
+}
+
+/// Whether a text is ASCII without capitals: eight bytes at a time.
+#[inline]
+pub(crate) fn is_lower(text: &[u8]) -> bool {
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    let (chunks, rest) = text.as_chunks::<8>();
+    // The high bit of a byte is set by the sums if the byte is at least `A`, and beyond `Z`.
+    let suspect = |word: u64| {
+        let from_a = word.wrapping_add(HIGH - 0x4141_4141_4141_4141);
+        let beyond_z = word.wrapping_add(HIGH - 0x5b5b_5b5b_5b5b_5b5b);
+        (word | (from_a & !beyond_z)) & HIGH
+    };
+    let words = chunks
+        .iter()
+        .all(|chunk| suspect(u64::from_le_bytes(*chunk)) == 0);
+    words
+        && rest
+            .iter()
+            .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
 }
 
 /// The address within a claim such as `i:0h.f|membership|ana@example.com`.
@@ -300,6 +329,18 @@ mod tests {
         );
         assert_eq!(unwrap_claim("ana|b"), "ana|b");
         assert!(says_nothing("Not Available") && says_nothing("") && !says_nothing("ana"));
+    }
+
+    #[test]
+    fn capitals_are_found_wherever_they_stand() {
+        for byte in 0..=u8::MAX {
+            for at in 0..19 {
+                let mut text = *b"ana.keller@host.ex!";
+                text[at] = byte;
+                let expected = byte.is_ascii() && !byte.is_ascii_uppercase();
+                assert_eq!(is_lower(&text), expected, "{byte} at {at}");
+            }
+        }
     }
 
     #[test]

@@ -10,7 +10,9 @@ use super::column::{Column, Home};
 use super::convert::{self, Address, HashKey};
 use super::country::country_code;
 use super::language::AddressRule;
-use super::program::{Action, Change, Constant, From, Program, Row, Source, Texts, Values, holds};
+use super::program::{
+    Action, Change, Constant, Fill, From, Program, Row, Source, Texts, Values, holds,
+};
 use super::time::{TimeError, parse_epoch, parse_time};
 use super::{Reject, ToolLookup};
 
@@ -50,8 +52,16 @@ impl Filler<'_> {
                 return Ok(false);
             }
         }
-        for (column, sources) in &program.columns {
-            self.column(program, *column, sources, row)?;
+        for fill in &program.columns {
+            // Most columns are one place as it stands, and most places are not there.
+            if let Some(slot) = fill.plain {
+                let slot = self.slots[usize::from(slot)];
+                if slot.tag != Tag::Absent && !row.has(fill.column) {
+                    self.convert(program, fill.column, slot, None, row)?;
+                }
+            } else {
+                self.column(program, fill, row)?;
+            }
         }
         Ok(row.set & program.require == program.require)
     }
@@ -62,25 +72,18 @@ impl Filler<'_> {
                 row.put(*column, *constant);
             }
         }
-        for (column, sources) in &action.columns {
-            self.column(program, *column, sources, row)?;
+        for fill in &action.columns {
+            self.column(program, fill, row)?;
         }
         Ok(!action.ignore)
     }
 
-    // In place, so that an absent column costs a look at its slot and no call.
-    #[inline(always)]
-    fn column(
-        &mut self,
-        program: &Program,
-        column: Column,
-        sources: &[Source],
-        row: &mut Row,
-    ) -> Result<(), Reject> {
+    fn column(&mut self, program: &Program, fill: &Fill, row: &mut Row) -> Result<(), Reject> {
+        let column = fill.column;
         if row.has(column) {
             return Ok(());
         }
-        for source in sources {
+        for source in &fill.sources {
             if let From::Slot(slot) = source.from
                 && self.slots[usize::from(slot)].tag == Tag::Absent
             {
@@ -94,7 +97,6 @@ impl Filler<'_> {
         Ok(())
     }
 
-    #[inline(never)]
     fn source(
         &mut self,
         program: &Program,
@@ -144,14 +146,13 @@ impl Filler<'_> {
         match slot.tag {
             Tag::Absent => Ok(None),
             Tag::Number | Tag::Text => {
-                convert::volume(self.texts().get(slot.piece)).ok_or(Reject::wrong_type(column))
+                convert::volume(self.texts().get(slot.piece)).ok_or(Reject::WrongType { column })
             }
-            _ => Err(Reject::wrong_type(column)),
+            _ => Err(Reject::WrongType { column }),
         }
     }
 
     /// A value that is cut, translated or looked up on its way.
-    #[inline(never)]
     fn changed(
         &mut self,
         program: &Program,
@@ -219,6 +220,7 @@ impl Filler<'_> {
         }
     }
 
+    #[inline]
     fn convert(
         &mut self,
         program: &Program,
@@ -227,19 +229,13 @@ impl Filler<'_> {
         change: Option<&Change>,
         row: &mut Row,
     ) -> Result<(), Reject> {
+        if let (Home::Text(at), Tag::Text | Tag::Number) = (column.home(), slot.tag) {
+            self.text(column, at, slot.piece, change, row);
+            return Ok(());
+        }
         if slot.tag == Tag::Container {
-            let needed = matches!(
-                column,
-                Column::Time
-                    | Column::Uid
-                    | Column::User
-                    | Column::Activity
-                    | Column::Count
-                    | Column::Bytes
-                    | Column::Tokens
-            );
-            return if needed {
-                Err(Reject::wrong_type(column))
+            return if column.is_needed() {
+                Err(Reject::WrongType { column })
             } else {
                 Ok(())
             };
@@ -247,7 +243,7 @@ impl Filler<'_> {
         let text = self.texts().scalar(slot).unwrap_or_default();
         let value = match column.home() {
             Home::Time => return self.time(program, slot, row),
-            Home::Text(_) => return self.text(column, slot, change, row),
+            Home::Text(_) => None,
             Home::Flag(_) => convert::flag(text.trim_ascii()).map(Constant::Flag),
             Home::Float(_) => convert::float(text).map(Constant::Float),
             Home::Number(_) => self.volume(column, slot)?.map(Constant::Number),
@@ -266,7 +262,11 @@ impl Filler<'_> {
             Tag::Text if convert::says_nothing(text) => return Ok(()),
             Tag::Text => parse_time(text, program.zone_minutes),
             Tag::Number => parse_epoch(text),
-            _ => return Err(Reject::wrong_type(Column::Time)),
+            _ => {
+                return Err(Reject::WrongType {
+                    column: Column::Time,
+                });
+            }
         };
         row.time = time.map_err(|error| match error {
             TimeError::Unreadable => Reject::BadTime,
@@ -276,41 +276,37 @@ impl Filler<'_> {
         Ok(())
     }
 
-    #[inline(never)]
+    #[inline]
     fn text(
         &mut self,
         column: Column,
-        slot: Slot,
+        at: usize,
+        piece: Piece,
         change: Option<&Change>,
         row: &mut Row,
-    ) -> Result<(), Reject> {
-        if !matches!(slot.tag, Tag::Text | Tag::Number) {
-            return Ok(());
-        }
-        let whole = self.texts().get(slot.piece);
-        let text = whole.trim_ascii();
+    ) {
+        let whole = self.texts().get(piece);
+        let text = convert::trimmed(whole);
         if convert::says_nothing(text) {
-            return Ok(());
+            return;
         }
-        let piece = within(slot.piece, whole, text);
-        let piece = match column {
+        let piece = within(piece, whole, text);
+        let filled = match column {
             Column::User | Column::TargetUser => self.user(piece, change),
             Column::Ip => self.address(piece),
             Column::Country => self.country(piece),
-            _ => Some(piece),
+            Column::Object => {
+                let known = change.is_some_and(|change| change.hashed);
+                row.object_hashed = known && convert::is_hex(text);
+                Some(piece)
+            }
+            _ if text.len() <= NAME_BYTES_MAX => Some(piece),
+            _ => Some(self.hashed(piece)),
         };
-        let Some(piece) = piece else { return Ok(()) };
-        if NAME_BYTES_MAX < (piece.end - piece.start) as usize && column != Column::Object {
-            let hashed = self.hashed(piece);
-            row.put_piece(column, hashed);
-            return Ok(());
+        if let Some(piece) = filled {
+            row.texts[at] = piece;
+            row.set |= column.bit();
         }
-        row.put_piece(column, piece);
-        if column == Column::Object {
-            let known = change.is_some_and(|change| change.hashed);
-            row.object_hashed = known && convert::is_hex(self.texts().get(piece));
-        }
-        Ok(())
     }
 
     /// The keyed hash of a name.
@@ -330,43 +326,19 @@ impl Filler<'_> {
         if rule.is_some() && !convert::is_address(text) {
             return (rule == Some(AddressRule::OrHash)).then(|| self.hashed(piece));
         }
+        if NAME_BYTES_MAX < text.len() {
+            return Some(self.hashed(piece));
+        }
         Some(self.lowered(piece))
     }
 
     fn lowered(&mut self, piece: Piece) -> Piece {
         let text = self.texts().get(piece);
-        if text
-            .bytes()
-            .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
-        {
+        if convert::is_lower(text.as_bytes()) {
             return piece;
         }
-        if !text.is_ascii() {
-            let lower = text.to_lowercase();
-            return self.push(|arena| arena.push_str(&lower));
-        }
-        let start = self.arena.len();
-        match piece.place {
-            Place::Record => self.arena.push_str(
-                self.record
-                    .get(piece.start as usize..piece.end as usize)
-                    .unwrap_or_default(),
-            ),
-            Place::Constant => self.arena.push_str(
-                self.constants
-                    .get(piece.start as usize..piece.end as usize)
-                    .unwrap_or_default(),
-            ),
-            Place::Arena => self
-                .arena
-                .extend_from_within(piece.start as usize..piece.end as usize),
-        }
-        self.arena[start..].make_ascii_lowercase();
-        Piece {
-            place: Place::Arena,
-            start: start as u32,
-            end: self.arena.len() as u32,
-        }
+        let lower = text.to_lowercase();
+        self.push(|arena| arena.push_str(&lower))
     }
 
     fn address(&mut self, piece: Piece) -> Option<Piece> {
@@ -374,7 +346,7 @@ impl Filler<'_> {
         match convert::address(whole)? {
             Address::Borrowed(part) => Some(within(piece, whole, part)),
             // Writing to a String cannot fail.
-            Address::Parsed(parsed) => Some(self.push(|arena| drop(write!(arena, "{parsed}")))),
+            Address::Parsed(parsed) => Some(self.push(|arena| _ = write!(arena, "{parsed}"))),
         }
     }
 

@@ -225,6 +225,63 @@ fn stem(path: &Path) -> String {
 }
 
 impl Format {
+    /// Every place of a record that the format names, sorted. Nothing else leaves the parser.
+    pub fn paths(&self) -> Vec<&str> {
+        let file = &self.file;
+        let classes = file.classes.values().map(|class| &class.when);
+        let rules = file.rule.iter().map(|rule| &rule.when);
+        let switches = file.switch.iter().map(|switch| &switch.when);
+        let tests = file
+            .recognise
+            .iter()
+            .chain(classes)
+            .chain(rules)
+            .chain(switches);
+        let mut tests: Vec<_> = tests.collect();
+        let mut paths: Vec<&str> = Vec::new();
+        for source in tables(file)
+            .flat_map(BTreeMap::values)
+            .flat_map(OneOrMore::iter)
+        {
+            match source {
+                SourceFile::Path(path) => paths.push(path),
+                SourceFile::Table(table) => {
+                    paths.extend(
+                        table
+                            .path
+                            .iter()
+                            .flat_map(OneOrMore::iter)
+                            .map(String::as_str),
+                    );
+                    paths.extend(
+                        table
+                            .sum
+                            .iter()
+                            .flatten()
+                            .chain(&table.minus)
+                            .map(String::as_str),
+                    );
+                    tests.push(&table.when);
+                }
+            }
+        }
+        paths.extend(
+            tests
+                .into_iter()
+                .flat_map(BTreeMap::keys)
+                .flat_map(|path| path.split('|')),
+        );
+        paths.extend(
+            file.switch
+                .iter()
+                .flat_map(|switch| switch.path.iter())
+                .map(String::as_str),
+        );
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
     fn read(name: &str, text: &str) -> Result<Format, FormatError> {
         let file: FormatFile = toml::from_str(text).map_err(|source| FormatError::Language {
             name: name.to_owned(),

@@ -5,7 +5,6 @@
 
 use nightjar_detectors::event::{Activity, Kind, Network, Outcome};
 
-use super::Reject;
 use super::capture::{Piece, Place, Slot, Tag};
 use super::column::{Column, Home};
 use super::keys::Keys;
@@ -15,7 +14,6 @@ use super::tree::SlotId;
 /// A format, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
-    pub(crate) format: usize,
     pub(crate) last: bool,
     pub(crate) has_rows: bool,
     pub(crate) zone_minutes: i32,
@@ -26,7 +24,7 @@ pub(crate) struct Program {
     pub(crate) class: u8,
     pub(crate) rules: Vec<(Vec<Test>, Action)>,
     pub(crate) switches: Vec<Switch>,
-    pub(crate) columns: Vec<(Column, Vec<Source>)>,
+    pub(crate) columns: Vec<Fill>,
 }
 
 /// What follows from the value of one place.
@@ -44,7 +42,7 @@ pub(crate) struct Switch {
 pub(crate) struct Action {
     pub(crate) ignore: bool,
     pub(crate) set: Vec<(Column, Constant)>,
-    pub(crate) columns: Vec<(Column, Vec<Source>)>,
+    pub(crate) columns: Vec<Fill>,
 }
 
 /// A test on the first of some places that holds a value.
@@ -63,6 +61,15 @@ pub(crate) enum Check {
     Prefix(Vec<String>),
     Suffix(Vec<String>),
     Contains(Vec<String>),
+}
+
+/// How a column is filled.
+#[derive(Debug)]
+pub(crate) struct Fill {
+    pub(crate) column: Column,
+    /// The column is this place as it stands, and `sources` say no more.
+    pub(crate) plain: Option<SlotId>,
+    pub(crate) sources: Vec<Source>,
 }
 
 /// A constant, checked against its column.
@@ -131,7 +138,6 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    #[inline]
     pub(crate) fn has(&self, column: Column) -> bool {
         self.set & column.bit() != 0
     }
@@ -150,7 +156,6 @@ impl Row {
         }
     }
 
-    #[inline]
     pub(crate) fn piece(&self, column: Column) -> Option<Piece> {
         match column.home() {
             Home::Text(at) if self.has(column) => Some(self.texts[at]),
@@ -158,12 +163,8 @@ impl Row {
         }
     }
 
-    #[inline]
     pub(crate) fn put_piece(&mut self, column: Column, piece: Piece) {
-        if let Home::Text(at) = column.home() {
-            self.set |= column.bit();
-            self.texts[at] = piece;
-        }
+        self.put(column, Constant::Text(piece));
     }
 
     pub(crate) fn flag(&self, column: Column) -> Option<bool> {
@@ -320,14 +321,5 @@ impl Switch {
                 .map(|(_, index)| *index)
         })?;
         self.actions.get(usize::from(index))
-    }
-}
-
-impl Reject {
-    /// The reason for a value of the wrong type in a column that a row cannot do without.
-    pub(crate) fn wrong_type(column: Column) -> Reject {
-        Reject::WrongType {
-            column: column.as_str(),
-        }
     }
 }

@@ -3,6 +3,8 @@
 //! Invariant: nothing here recurses, so no nesting is too deep; the cursor only moves forward, so a
 //! text is read once. Raw control characters in strings are let through: vendors write them.
 
+use wide::u8x16;
+
 /// The text is not JSON where the cursor stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Broken;
@@ -32,30 +34,30 @@ pub(crate) struct Span {
     pub(crate) escaped: bool,
 }
 
-const fn splat(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
+/// Bytes that a number consists of.
+const NUMBER: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut at = 0;
+    while at < b"0123456789.eE+-".len() {
+        bytes[b"0123456789.eE+-"[at] as usize] = true;
+        at += 1;
+    }
+    bytes
+};
+
+/// One bit a byte: quotes and backslashes.
+#[inline(always)]
+fn quote_bits(chunk: u8x16) -> u32 {
+    (chunk.simd_eq(u8x16::splat(b'"')) | chunk.simd_eq(u8x16::splat(b'\\'))).to_bitmask()
 }
 
-/// The high bit of every byte of the chunk that is this one: eight bytes at a time on any machine.
+/// One bit a byte: quotes and brackets of both kinds.
 #[inline(always)]
-fn equal(chunk: u64, byte: u8) -> u64 {
-    const LOW: u64 = splat(0x7f);
-    let zero_where_equal = chunk ^ splat(byte);
-    !(((zero_where_equal & LOW) + LOW) | zero_where_equal | LOW)
-}
-
-/// Marks quotes and backslashes.
-#[inline(always)]
-fn quote_bits(chunk: u64) -> u64 {
-    equal(chunk, b'"') | equal(chunk, b'\\')
-}
-
-/// Marks quotes and brackets of both kinds.
-#[inline(always)]
-fn bracket_bits(chunk: u64) -> u64 {
+fn bracket_bits(chunk: u8x16) -> u32 {
     // `[` and `{` differ in this bit only, and so do `]` and `}`.
-    let folded = chunk | splat(0x20);
-    equal(chunk, b'"') | equal(folded, b'{') | equal(folded, b'}')
+    let folded = chunk | u8x16::splat(0x20);
+    let brackets = folded.simd_eq(u8x16::splat(b'{')) | folded.simd_eq(u8x16::splat(b'}'));
+    (chunk.simd_eq(u8x16::splat(b'"')) | brackets).to_bitmask()
 }
 
 impl<'a> Cursor<'a> {
@@ -73,9 +75,8 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn chunk(&self, at: usize) -> Option<u64> {
-        let chunk = self.text.as_bytes().get(at..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*chunk))
+    pub(crate) fn chunk(&self, at: usize) -> Option<[u8; 16]> {
+        self.text.as_bytes().get(at..)?.first_chunk().copied()
     }
 
     /// The next byte that is not white space, not taken.
@@ -83,7 +84,7 @@ impl<'a> Cursor<'a> {
     pub(crate) fn peek(&mut self) -> Option<u8> {
         loop {
             let byte = self.byte(self.at)?;
-            if !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            if b' ' < byte || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
                 return Some(byte);
             }
             self.at += 1;
@@ -118,12 +119,12 @@ impl<'a> Cursor<'a> {
         loop {
             let found = match self.chunk(at) {
                 Some(chunk) => {
-                    let bits = quote_bits(chunk);
+                    let bits = quote_bits(u8x16::new(chunk));
                     if bits == 0 {
-                        at += 8;
+                        at += 16;
                         continue;
                     }
-                    at + bits.trailing_zeros() as usize / 8
+                    at + bits.trailing_zeros() as usize
                 }
                 None => self.next_slowly(at, |byte| matches!(byte, b'"' | b'\\'))?,
             };
@@ -145,27 +146,22 @@ impl<'a> Cursor<'a> {
     /// Takes a number or literal.
     #[inline(always)]
     pub(crate) fn scalar(&mut self) -> Result<Scalar, Broken> {
-        let start = self.at;
-        let rest = &self.text.as_bytes()[start..];
-        let length = rest
-            .iter()
-            .position(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t'))
-            .unwrap_or(rest.len());
-        self.at = start + length;
-        match &rest[..length] {
-            b"null" => Ok(Scalar::Null),
-            b"true" => Ok(Scalar::True),
-            b"false" => Ok(Scalar::False),
+        let rest = &self.text.as_bytes()[self.at..];
+        let (scalar, length) = match rest {
+            [b'n', b'u', b'l', b'l', ..] => (Scalar::Null, 4),
+            [b't', b'r', b'u', b'e', ..] => (Scalar::True, 4),
+            [b'f', b'a', b'l', b's', b'e', ..] => (Scalar::False, 5),
             [b'-' | b'0'..=b'9', more @ ..] => {
-                let fits =
-                    |byte: &u8| matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-');
-                if more.iter().all(fits) {
-                    Ok(Scalar::Number)
-                } else {
-                    Err(Broken)
-                }
+                let fits = |byte: &&u8| NUMBER[usize::from(**byte)];
+                (Scalar::Number, 1 + more.iter().take_while(fits).count())
             }
-            _ => Err(Broken),
+            _ => return Err(Broken),
+        };
+        self.at += length;
+        // What follows must end the value; the end of the text is for the caller to judge.
+        match rest.get(length) {
+            Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t') | None => Ok(scalar),
+            Some(_) => Err(Broken),
         }
     }
 
@@ -196,20 +192,20 @@ impl<'a> Cursor<'a> {
                 }
                 continue;
             };
-            let mut bits = bracket_bits(chunk);
+            let mut bits = bracket_bits(u8x16::new(chunk));
             while bits != 0 {
-                let offset = bits.trailing_zeros() as usize / 8;
+                let offset = bits.trailing_zeros() as usize;
                 let Some(next) = self.bracket(at + offset, &mut depth)? else {
                     return Ok(());
                 };
                 let taken = next - at;
-                if 8 <= taken {
+                if 16 <= taken {
                     at = next;
                     continue 'chunks;
                 }
-                bits &= u64::MAX << (taken * 8);
+                bits &= u32::MAX << taken;
             }
-            at += 8;
+            at += 16;
         }
     }
 

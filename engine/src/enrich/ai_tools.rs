@@ -202,7 +202,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     fn name<'t>(tools: &'t AiTools, host: &str) -> Option<&'t str> {
-        tools.tool_of(host).map(|tool| tool.name.as_str())
+        tools.tool_of(host).map(|tool| &*tool.name)
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
         ]);
         let chatgpt = tools.tool_of("chatgpt.com").unwrap();
         assert_eq!(
-            (chatgpt.name.as_str(), chatgpt.status),
+            (&*chatgpt.name, chatgpt.status),
             ("chatgpt", ToolStatus::Sanctioned)
         );
         assert_eq!(chatgpt.since, Some(7));

@@ -184,7 +184,6 @@ fn source(source: SourceStatus) -> pb::SourceStatus {
         repeats: source.repeats,
         late: source.late,
         quarantined: source.quarantined,
-        conflicts: source.conflicts,
         partitions: source.partitions.into_iter().map(partition).collect(),
     }
 }

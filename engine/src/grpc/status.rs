@@ -61,8 +61,6 @@ pub struct SourceStatus {
     pub late: u64,
     /// Records that could not be read.
     pub quarantined: u64,
-    /// Rows with the id of another row and other content.
-    pub conflicts: u64,
     /// By number.
     pub partitions: Vec<PartitionStatus>,
 }

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tracing::info;
 
 use super::chunk::Chunk;
+use super::history::Past;
 use super::meta::{Meta, Position};
 use super::writer::{Checkpoint, Writer};
 use super::{Gate, RunError, ready_day};
@@ -115,6 +116,13 @@ impl<'a> Driver<'a> {
             last_publication: now,
             last_checkpoint: now,
         })
+    }
+
+    /// Counts what the history held as part of this run.
+    pub fn after(mut self, past: Past) -> Self {
+        self.finished.counts = past.counts;
+        self.judged_days = past.days;
+        self
     }
 
     /// Works until the reader has ended and everything of it is judged and stored.

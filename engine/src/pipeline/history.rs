@@ -3,12 +3,13 @@
 //! Invariant: it ends where each partition ended at the first start, whatever came since; a restart reads
 //! it again and goes on behind the last day that was judged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use nightjar_detectors::alert::Alert;
 use nightjar_detectors::core::Core;
+use nightjar_detectors::time::Day;
 use tracing::{info, warn};
 
 use super::meta::{History, Meta, Position};
@@ -16,7 +17,7 @@ use super::writer::{Checkpoint, Writer};
 use super::{Options, RunError};
 use crate::clock::{Arrival, Partition};
 use crate::days::DayStore;
-use crate::intake::Intake;
+use crate::intake::{Intake, SourceCounts};
 use crate::setup::Setup;
 use crate::source::kafka::{KafkaSource, Polled, SourceError};
 use crate::store::alerts::AlertStore;
@@ -27,17 +28,33 @@ const MEMORY_BYTES: usize = 512 << 20;
 const BATCH_ROWS: usize = 8192;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
 
-/// Takes down where every partition ends at the first start, before anything is read.
+/// What the history held, for the summary.
+#[derive(Debug, Default)]
+pub(super) struct Past {
+    /// What became of its records, by source.
+    pub counts: SourceCounts,
+    /// Days that were judged.
+    pub days: BTreeSet<Day>,
+}
+
+/// Takes down where every partition ends at the first start, before anything is read; nothing where it
+/// was told to stop before the brokers answered.
 pub(super) fn begin(
     options: &Options,
     state: &mut StateStore,
     stop: &AtomicBool,
-) -> Result<Meta, RunError> {
+) -> Result<Option<Meta>, RunError> {
     let source = KafkaSource::connect(&options.kafka)?;
     let mut history = History::default();
     let mut positions = BTreeMap::new();
-    for partition in patiently(stop, || source.discover(BROKER_TIMEOUT))?.partitions {
-        let (low, high) = patiently(stop, || source.watermarks(&partition, BROKER_TIMEOUT))?;
+    let Some(found) = patiently(stop, || source.discover(BROKER_TIMEOUT))? else {
+        return Ok(None);
+    };
+    for partition in found.partitions {
+        let marks = patiently(stop, || source.watermarks(&partition, BROKER_TIMEOUT))?;
+        let Some((low, high)) = marks else {
+            return Ok(None);
+        };
         if low < high {
             history.ends.insert(partition.clone(), high);
         }
@@ -56,29 +73,30 @@ pub(super) fn begin(
         held: Vec::new(),
     };
     state.checkpoint(&[], &meta.encode())?;
-    Ok(meta)
+    Ok(Some(meta))
 }
 
-/// Asks until there is an answer, or until there is no use in asking.
+/// Asks until there is an answer, until there is no use in asking, or until told to stop.
 fn patiently<T>(
     stop: &AtomicBool,
     ask: impl Fn() -> Result<T, SourceError>,
-) -> Result<T, SourceError> {
+) -> Result<Option<T>, SourceError> {
     let mut pause = Duration::from_millis(200);
     let mut told = false;
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         match ask() {
-            Err(error) if error.may_pass() && !stop.load(Ordering::Relaxed) => {
+            Err(error) if error.may_pass() => {
                 if !told {
-                    warn!("{}; retrying", crate::cmd::chain(&error));
+                    warn!("{error}; retrying");
                     told = true;
                 }
                 std::thread::sleep(pause);
                 pause = (2 * pause).min(Duration::from_secs(5));
             }
-            answer => return answer,
+            answer => return answer.map(Some),
         }
     }
+    Ok(None)
 }
 
 /// Reads and judges the history; at its end the positions stand where live reading begins.
@@ -90,20 +108,25 @@ pub(super) fn run(
     alerts: &AlertStore,
     writer: &Writer,
     stop: &AtomicBool,
-) -> Result<(), RunError> {
+) -> Result<Past, RunError> {
     let history = meta.history.clone().unwrap_or_default();
     info!(
         partitions = history.ends.len(),
         "reading what the topics held before the first start"
     );
     let started = Instant::now();
-    let (mut days, positions) = read(setup, options, meta, &history, alerts, stop)?;
+    let (mut days, counts, positions) = read(setup, options, meta, &history, alerts, stop)?;
+    let mut past = Past {
+        counts,
+        ..Past::default()
+    };
     let mut last_checkpoint = Instant::now();
     let first = history.fed_through.map_or(i32::MIN, |day| day + 1);
     for day in days.days().into_iter().filter(|day| first <= *day) {
         if stop.load(Ordering::Relaxed) {
-            return Ok(());
+            return Ok(past);
         }
+        past.days.insert(day);
         let sealed = core.require(day);
         publish(alerts, sealed.into_iter().flat_map(|day| day.alerts))?;
         let batches = days.take(day)?;
@@ -117,6 +140,10 @@ pub(super) fn run(
             last_checkpoint = Instant::now();
         }
     }
+    // Stopped while reading: what was read is not all there is.
+    if stop.load(Ordering::Relaxed) {
+        return Ok(past);
+    }
     publish(
         alerts,
         core.changes().into_iter().flat_map(|(_, _, alerts)| alerts),
@@ -128,7 +155,7 @@ pub(super) fn run(
         seconds = started.elapsed().as_secs(),
         "history was judged; its alerts are marked"
     );
-    Ok(())
+    Ok(past)
 }
 
 fn publish(alerts: &AlertStore, made: impl Iterator<Item = Alert>) -> Result<(), RunError> {
@@ -170,7 +197,7 @@ fn read(
     history: &History,
     alerts: &AlertStore,
     stop: &AtomicBool,
-) -> Result<(DayStore, BTreeMap<Partition, Position>), RunError> {
+) -> Result<(DayStore, SourceCounts, BTreeMap<Partition, Position>), RunError> {
     let folder = setup.config.state.dir.join("history");
     let mut days = DayStore::new(MEMORY_BYTES, folder);
     let mut tracks: Vec<Track> = history
@@ -229,7 +256,11 @@ fn read(
             },
         )
     };
-    Ok((days, tracks.into_iter().map(at).collect()))
+    let positions = tracks.into_iter().map(at).collect();
+    let counts = intakes
+        .into_iter()
+        .map(|(source, mut intake)| (source, intake.take_counts()));
+    Ok((days, counts.collect(), positions))
 }
 
 fn take(

@@ -137,7 +137,7 @@ impl Reader {
             Ok(found) => found,
             Err(error) if error.may_pass() => {
                 if self.last_discovery.is_none() {
-                    warn!("{}; retrying", crate::cmd::chain(&error));
+                    warn!("{error}; retrying");
                 }
                 self.ask_again_soon();
                 return Ok(());

@@ -43,7 +43,7 @@ pub enum FileError {
     )]
     NoLogs(String),
     /// Not a pattern.
-    #[error("{0} is not a valid pattern")]
+    #[error("{0} is not a valid pattern; write [[] where a bracket is meant")]
     Pattern(String, #[source] glob::PatternError),
     /// Cannot be opened or listed.
     #[error("{path} cannot be read")]

@@ -8,6 +8,8 @@
 
 mod discover;
 mod options;
+mod polled;
+mod recover;
 mod trouble;
 mod watch;
 
@@ -35,90 +37,12 @@ use watch::Watch;
 
 pub use discover::{Discovered, Missing};
 pub use options::{KafkaOptions, Topics, check};
+pub use polled::{Cause, Polled, SourceError};
 
 /// A queue is asked at least this often, whether or not the client has announced something in it.
 const ASKED_EVERY: Duration = Duration::from_secs(1);
-/// Time that the search for a lost position may take out of a poll.
-const REPAIR_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that a commit on its way may delay the end of the reader.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What went wrong with a source.
-#[derive(Debug, thiserror::Error)]
-pub enum SourceError {
-    /// It may come back: ask again later.
-    #[error("{what}")]
-    Unavailable {
-        /// What happened.
-        what: String,
-        /// The client's own word.
-        #[source]
-        cause: Option<Cause>,
-    },
-    /// Retrying cannot help.
-    #[error("{what}")]
-    Fatal {
-        /// What happened, and what to do.
-        what: String,
-        /// The client's own word.
-        #[source]
-        cause: Option<Cause>,
-    },
-}
-
-/// An error of a library underneath.
-pub type Cause = Box<dyn std::error::Error + Send + Sync>;
-
-impl SourceError {
-    fn fatal(what: impl Into<String>) -> Self {
-        SourceError::Fatal {
-            what: what.into(),
-            cause: None,
-        }
-    }
-
-    /// May waiting help?
-    pub fn may_pass(&self) -> bool {
-        matches!(self, SourceError::Unavailable { .. })
-    }
-}
-
-/// One thing that a poll brings; `partition` is the index that `assign` gave.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Polled<'a> {
-    /// A record.
-    Record {
-        /// Index of the partition.
-        partition: usize,
-        /// Its offset.
-        offset: i64,
-        /// When it was made or appended, as the topic has it.
-        timestamp_ms: Option<i64>,
-        /// Its bytes; none for a tombstone.
-        payload: Option<&'a [u8]>,
-    },
-    /// The partition has been read to its present end.
-    End {
-        /// Index of the partition.
-        partition: usize,
-        /// Where the next record will be, or later.
-        next_offset: i64,
-    },
-    /// The broker no longer has what the position points to; reading goes on at `to`.
-    Gap {
-        /// Index of the partition.
-        partition: usize,
-        /// The first offset that is missing.
-        from: i64,
-        /// The next that there is. It lies before `from` if the topic was made anew.
-        to: i64,
-    },
-    /// Something is wrong and is being retried; the same is said once a minute.
-    Trouble {
-        /// A sentence for the log.
-        text: &'a str,
-    },
-}
 
 type Each<'a> = dyn FnMut(Polled<'_>) + 'a;
 type Client = BaseConsumer<Watch>;
@@ -138,6 +62,8 @@ pub struct KafkaSource {
     lost: usize,
     next: usize,
     asked: Instant,
+    looked: Instant,
+    quiet: Duration,
 }
 
 struct Assigned {
@@ -152,12 +78,20 @@ struct Assigned {
     paused: bool,
     settled: bool,
     search_at: Option<Instant>,
+    heard_at: Instant,
+    doubted_at: Option<Instant>,
 }
 
 #[derive(Default)]
 struct Given {
     records: usize,
     others: usize,
+}
+
+impl Given {
+    fn is_empty(&self) -> bool {
+        self.records + self.others == 0
+    }
 }
 
 impl KafkaSource {
@@ -179,6 +113,8 @@ impl KafkaSource {
             lost: 0,
             next: 0,
             asked: Instant::now(),
+            looked: Instant::now(),
+            quiet: recover::QUIET,
         })
     }
 
@@ -205,17 +141,7 @@ impl KafkaSource {
             let assigned = self.split(partition, *position)?;
             self.assigned.push(assigned);
         }
-        let list = list_of(
-            starts
-                .iter()
-                .map(|(partition, position)| (partition, *position)),
-        )?;
-        self.client
-            .incremental_assign(&list)
-            .map_err(|error| SourceError::Fatal {
-                what: "the partitions could not be assigned".to_owned(),
-                cause: Some(Box::new(error)),
-            })?;
+        self.begin(first)?;
         Ok((first..self.assigned.len()).collect())
     }
 
@@ -277,13 +203,26 @@ impl KafkaSource {
                 self.search(&mut given, each)?;
             }
             self.sweep(messages_max, &mut given, each)?;
+            self.look_after_the_quiet(&mut given, each)?;
             let now = Instant::now();
-            if 0 < given.records + given.others || deadline <= now {
+            if !given.is_empty() || deadline <= now {
                 return Ok(given.records);
             }
             // Wakes that come from a paused partition only cost a turn.
             let _ = self.wakes.recv_timeout((deadline - now).min(ASKED_EVERY));
         }
+    }
+
+    /// Has the client fetch the partitions from this index on.
+    fn begin(&self, first: usize) -> Result<(), SourceError> {
+        let assigned = self.assigned[first..].iter();
+        let list = list_of(assigned.map(|assigned| (&assigned.partition, assigned.position)))?;
+        self.client
+            .incremental_assign(&list)
+            .map_err(|error| SourceError::Fatal {
+                what: "the partitions could not be assigned".to_owned(),
+                cause: Some(Box::new(error)),
+            })
     }
 
     fn split(&self, partition: &Partition, position: i64) -> Result<Assigned, SourceError> {
@@ -312,6 +251,8 @@ impl KafkaSource {
             paused: false,
             settled: false,
             search_at: None,
+            heard_at: Instant::now(),
+            doubted_at: None,
         })
     }
 
@@ -371,7 +312,12 @@ impl KafkaSource {
                 continue;
             }
             self.next = (index + 1) % count;
-            if let Some(error) = assigned.drain(index, messages_max, given, each) {
+            let before = given.records + given.others;
+            let error = assigned.drain(index, messages_max, given, each);
+            if before < given.records + given.others {
+                (assigned.heard_at, assigned.doubted_at) = (Instant::now(), None);
+            }
+            if let Some(error) = error {
                 assigned.ready.store(true, Ordering::Relaxed);
                 self.judge(error, Some(index), given, each)?;
             }
@@ -411,7 +357,7 @@ impl KafkaSource {
                     self.lost += 1;
                 }
             }
-            Verdict::Trouble(text) => self.tell(code, index, &text, given, each),
+            Verdict::Trouble(text) => self.tell(&text, given, each),
             Verdict::Fatal(what) => {
                 return Err(SourceError::Fatal {
                     what,
@@ -422,84 +368,11 @@ impl KafkaSource {
         Ok(())
     }
 
-    fn tell(
-        &mut self,
-        code: RDKafkaErrorCode,
-        index: Option<usize>,
-        text: &str,
-        given: &mut Given,
-        each: &mut Each<'_>,
-    ) {
-        if self.told.due(code, index, Instant::now()) {
+    fn tell(&mut self, text: &str, given: &mut Given, each: &mut Each<'_>) {
+        if self.told.due(text, Instant::now()) {
             given.others += 1;
             each(Polled::Trouble { text });
         }
-    }
-
-    /// Finds where partitions go on whose position points to nothing.
-    fn search(&mut self, given: &mut Given, each: &mut Each<'_>) -> Result<(), SourceError> {
-        for index in 0..self.assigned.len() {
-            let assigned = &self.assigned[index];
-            if assigned.paused || assigned.search_at.is_none_or(|at| Instant::now() < at) {
-                continue;
-            }
-            match self.watermarks(&assigned.partition.clone(), REPAIR_TIMEOUT) {
-                Ok((low, high)) => self.go_on(index, low, high, given, each)?,
-                Err(error) if error.may_pass() => {
-                    self.assigned[index].search_at = Some(Instant::now() + ASKED_EVERY);
-                    let text = format!("{error}; retrying");
-                    self.tell(
-                        RDKafkaErrorCode::OffsetOutOfRange,
-                        Some(index),
-                        &text,
-                        given,
-                        each,
-                    );
-                }
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
-    }
-
-    fn go_on(
-        &mut self,
-        index: usize,
-        low: i64,
-        high: i64,
-        given: &mut Given,
-        each: &mut Each<'_>,
-    ) -> Result<(), SourceError> {
-        let assigned = &mut self.assigned[index];
-        let from = assigned.position;
-        // Beyond the end: the topic was made anew, or the broker has lost its last records. To read
-        // what there is again costs time only, since repeats are recognised; to wait would lose events.
-        let to = if (low..=high).contains(&from) {
-            from
-        } else {
-            low
-        };
-        let restart = list_of([(&assigned.partition, to)])?;
-        let restarted = self
-            .client
-            .incremental_unassign(&restart)
-            .and_then(|()| self.client.incremental_assign(&restart));
-        restarted.map_err(|error| SourceError::Fatal {
-            what: format!("{} could not be read on from {to}", assigned.partition),
-            cause: Some(Box::new(error)),
-        })?;
-        (assigned.position, assigned.end_min, assigned.end) = (to, high, Some(high));
-        assigned.search_at = None;
-        self.lost -= 1;
-        if from != to {
-            given.others += 1;
-            each(Polled::Gap {
-                partition: index,
-                from,
-                to,
-            });
-        }
-        Ok(())
     }
 }
 

@@ -305,6 +305,8 @@ impl Life {
     /// SIGTERM, which ends it in order.
     pub fn terminate(mut self) {
         let pid = self.0.id().to_string();
+        // A process that has hardly begun would just die of it.
+        wait("the signal to be heeded", || heeds_sigterm(&pid));
         assert!(
             Command::new("kill")
                 .args(["-TERM", &pid])
@@ -314,6 +316,14 @@ impl Life {
         );
         assert!(self.0.wait().unwrap().success());
     }
+}
+
+/// Whether a process has taken SIGTERM into its own hands.
+fn heeds_sigterm(pid: &str) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+    let caught = caught.and_then(|caught| u64::from_str_radix(caught.trim(), 16).ok());
+    caught.is_some_and(|caught| (caught >> 14) & 1 == 1)
 }
 
 impl Drop for Life {

@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn an_empty_tenant_is_the_base() {
         let frozen = TenantMasses::<String>::new(&Values::default(), 20_000, Attribute::Device);
-        let nothing = Values::default();
-        let nobody = frozen.own(&nothing);
+        let none = Values::default();
+        let nobody = frozen.own(&none);
         assert!(1.0 - 1e-9 < frozen.p(&nobody, &"laptop".to_owned()));
         assert!(!frozen.knows(&"laptop".to_owned()) && !nobody.knows(&"laptop".to_owned()));
     }

@@ -113,8 +113,13 @@ impl KafkaSource {
                 cause,
             };
         }
+        let said = self.client.context().last().unwrap_or_default();
+        let why = match trouble::split(&said, brokers).1 {
+            "" => String::new(),
+            why => format!(" ({why})"),
+        };
         let what = format!(
-            "no broker of {} answers: check that it runs and that kafka.brokers names it",
+            "no broker of {} answers{why}: check that it runs and that kafka.brokers names it",
             brokers.join(", ")
         );
         SourceError::Unavailable { what, cause }

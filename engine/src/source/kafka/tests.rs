@@ -38,10 +38,13 @@ fn fill(broker: &EmbeddedBroker, partition: &Partition, offsets: std::ops::Range
     broker.flush(PATIENCE).unwrap();
 }
 
+/// Offset and payload.
+type Kept = (i64, Option<Vec<u8>>);
+
 /// What a reader has given, by partition; records in order.
 #[derive(Debug, Default)]
 struct Seen {
-    records: BTreeMap<usize, Vec<(i64, Option<Vec<u8>>)>>,
+    records: BTreeMap<usize, Vec<Kept>>,
     ends: BTreeMap<usize, i64>,
     gaps: Vec<(usize, i64, i64)>,
     troubles: Vec<String>,
@@ -104,6 +107,14 @@ fn read_until(source: &mut KafkaSource, seen: &mut Seen, done: impl Fn(&Seen) ->
             .poll(500, TURN, &mut |polled| seen.take(polled))
             .unwrap();
     }
+}
+
+/// A reader moves to the thread it will belong to; the embedded broker goes where it is needed.
+#[test]
+fn reader_and_broker_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<KafkaSource>();
+    moves::<EmbeddedBroker>();
 }
 
 /// Every partition gives its records from its own position to its end, each once and in order.
@@ -345,6 +356,46 @@ fn an_unknown_partition_is_fatal() {
         error.to_string(),
         "a/9 does not exist on the broker: check kafka.topics"
     );
+}
+
+/// A client that is replaced in the middle loses and repeats nothing.
+#[test]
+fn a_new_client_goes_on_where_the_old_one_was() {
+    let broker = EmbeddedBroker::start(&[("a", 2)]).unwrap();
+    fill(&broker, &at("a", 0), 0..2000);
+    fill(&broker, &at("a", 1), 0..2000);
+    let mut source = KafkaSource::connect(&options(&broker, &["a"])).unwrap();
+    source.assign(&[(at("a", 0), 0), (at("a", 1), 0)]).unwrap();
+    let mut seen = Seen::default();
+    for goal in [700, 1400, 2100] {
+        read_until(&mut source, &mut seen, |seen| goal <= seen.count());
+        source.connect_anew().unwrap();
+    }
+    read_until(&mut source, &mut seen, |seen| {
+        seen.ends.len() == 2 && seen.count() == 4000
+    });
+    for index in 0..2 {
+        assert_eq!(seen.offsets(index), (0..2000).collect::<Vec<_>>());
+    }
+}
+
+/// A partition that is silent although the broker has more is fetched anew.
+#[test]
+fn silence_is_checked_against_the_broker() {
+    let broker = EmbeddedBroker::start(&[("a", 1)]).unwrap();
+    fill(&broker, &at("a", 0), 0..10);
+    let mut source = KafkaSource::connect(&options(&broker, &["a"])).unwrap();
+    source.assign(&[(at("a", 0), 0)]).unwrap();
+    let mut seen = Seen::default();
+    read_until(&mut source, &mut seen, |seen| seen.ends.len() == 1);
+    // As if the client had never fetched the last five.
+    source.assigned[0].position = 5;
+    source.quiet = TURN;
+    read_until(&mut source, &mut seen, |seen| {
+        seen.count() == 15 && seen.ends.len() == 1
+    });
+    assert_eq!(seen.offsets(0)[10..], [5, 6, 7, 8, 9]);
+    assert!(seen.gaps.is_empty() && seen.troubles.is_empty());
 }
 
 /// A tombstone has no payload, an empty record an empty one: the decoder tells them apart.

@@ -66,9 +66,14 @@ pub(super) fn judge(
         Code::TopicAuthorizationFailed => hopeless(format!(
             "{place} may not be read with this login: grant it read and describe"
         )),
-        Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic => hopeless(
-            format!("{place} does not exist on the broker: check kafka.topics"),
-        ),
+        Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic if settled => {
+            Verdict::Trouble(format!("{place} is gone from the broker; waiting for it"))
+        }
+        Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic => {
+            Verdict::Fatal(format!(
+                "{place} does not exist on the broker: check kafka.topics"
+            ))
+        }
         // The group only carries positions for dashboards.
         Code::GroupAuthorizationFailed
         | Code::CoordinatorNotAvailable
@@ -95,38 +100,34 @@ fn unreachable(reason: &str, brokers: &[String]) -> String {
     format!("broker {broker} cannot be reached ({why}); retrying")
 }
 
-/// librdkafka's reasons read `protocol://host:port/id: why (after 3ms in state X)`.
-fn split<'a>(reason: &'a str, brokers: &[String]) -> (String, &'a str) {
-    let why_only = || (brokers.join(", "), reason);
-    let (broker, why) = match reason.split_once(": ") {
-        Some((head, why)) => match head.rsplit_once('/') {
-            Some((address, _)) => (
-                address.rsplit('/').next().unwrap_or(address).to_owned(),
-                why,
-            ),
-            None => why_only(),
-        },
-        None => why_only(),
-    };
-    (broker, why.split(" (after ").next().unwrap_or(why))
+/// librdkafka's reasons read `protocol://host:port/id: why (after 3ms in state X)`, sometimes with the
+/// connection's purpose in front.
+pub(super) fn split<'a>(reason: &'a str, brokers: &[String]) -> (String, &'a str) {
+    let reason = reason.strip_prefix("GroupCoordinator: ").unwrap_or(reason);
+    let short = |why: &'a str| why.split(" (after ").next().unwrap_or(why);
+    if let Some((head, why)) = reason.split_once(": ") {
+        let address = head.split_once("://").map_or(head, |(_, address)| address);
+        let address = address.split('/').next().unwrap_or(address);
+        if address.contains(':') {
+            return (address.to_owned(), short(why));
+        }
+    }
+    (brokers.join(", "), short(reason))
 }
 
 /// Keeps the same trouble from being told over and over.
 #[derive(Debug, Default)]
-pub(super) struct Told(BTreeMap<(i32, Option<usize>), Instant>);
+pub(super) struct Told(BTreeMap<String, Instant>);
 
 impl Told {
     /// May this be told now?
-    pub(super) fn due(&mut self, code: Code, partition: Option<usize>, now: Instant) -> bool {
-        let key = (code as i32, partition);
-        if self
-            .0
-            .get(&key)
-            .is_some_and(|told| now.duration_since(*told) < TOLD_EVERY)
-        {
+    pub(super) fn due(&mut self, text: &str, now: Instant) -> bool {
+        self.0
+            .retain(|_, told| now.duration_since(*told) < TOLD_EVERY);
+        if self.0.contains_key(text) {
             return false;
         }
-        self.0.insert(key, now);
+        self.0.insert(text.to_owned(), now);
         true
     }
 }
@@ -159,6 +160,8 @@ mod tests {
                     .to_owned()
             )
         );
+        let (broker, why) = split("GroupCoordinator: a:9092: Disconnected", &brokers());
+        assert_eq!((broker.as_str(), why), ("a:9092", "Disconnected"));
         let told = judge(
             Code::AllBrokersDown,
             "2/2 brokers are down",
@@ -194,9 +197,9 @@ mod tests {
     #[test]
     fn trouble_is_told_once_a_minute() {
         let (mut told, start) = (Told::default(), Instant::now());
-        assert!(told.due(Code::AllBrokersDown, None, start));
-        assert!(!told.due(Code::AllBrokersDown, None, start + Duration::from_secs(59)));
-        assert!(told.due(Code::AllBrokersDown, Some(1), start));
-        assert!(told.due(Code::AllBrokersDown, None, start + Duration::from_secs(60)));
+        assert!(told.due("a is away", start));
+        assert!(!told.due("a is away", start + Duration::from_secs(59)));
+        assert!(told.due("b is away", start));
+        assert!(told.due("a is away", start + Duration::from_secs(60)));
     }
 }

@@ -82,6 +82,11 @@ impl Watch {
             .unwrap_or_default()
     }
 
+    /// The last error, whatever it was.
+    pub(super) fn last(&self) -> Option<String> {
+        self.heard().error.take().map(|(_, reason)| reason)
+    }
+
     /// The last refusal of a login.
     pub(super) fn refusal(&self) -> Option<(RDKafkaErrorCode, String)> {
         self.heard().refusal.take()
@@ -125,7 +130,11 @@ impl ClientContext for Watch {
         let Some(code) = error.rdkafka_error_code() else {
             return;
         };
-        if code == RDKafkaErrorCode::PartitionEOF {
+        // Neither has a reason worth keeping: an end is none, and the other only sums up those before it.
+        if matches!(
+            code,
+            RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown
+        ) {
             return;
         }
         let mut heard = self.heard();

@@ -1,0 +1,99 @@
+//! The canary: what no format names is in nothing that comes out.
+
+use nightjar::decode::Formats;
+use serde_json::{Value, json};
+
+use crate::{decode_with, decoder, samples};
+
+const MARK: &str = "CANARY7f3a";
+
+/// Keys under which vendors keep what people wrote.
+const CONTENT: [&str; 21] = [
+    "prompt",
+    "response",
+    "messages",
+    "message",
+    "content",
+    "text",
+    "password",
+    "body",
+    "subject",
+    "completion",
+    "input",
+    "output",
+    "query",
+    "requestBody",
+    "responseBody",
+    "choices",
+    "attachments",
+    "displayMessage",
+    "errorMessage",
+    "title",
+    "description",
+];
+
+/// The record with a marked field of every such name, and of an unknown one, in every object.
+fn marked(value: &Value) -> Value {
+    match value {
+        Value::Object(map) => {
+            let mut out: serde_json::Map<_, _> = map
+                .iter()
+                .map(|(key, value)| (key.clone(), marked(value)))
+                .collect();
+            for key in CONTENT.iter().chain(&["unheard_of"]) {
+                out.entry(*key)
+                    .or_insert_with(|| json!(format!("{MARK} {key}")));
+            }
+            let nested = json!({ MARK: [MARK, { MARK: MARK }], "doc_title": MARK });
+            out.insert("unheard_of_too".into(), nested);
+            Value::Object(out)
+        }
+        Value::Array(list) => Value::Array(list.iter().map(marked).collect()),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn a_mark_in_every_unnamed_field_comes_out_nowhere() {
+    let mut auto = decoder(None);
+    for sample in samples() {
+        let record = marked(&sample.record).to_string();
+        assert!(record.contains(MARK));
+        for decoder in [&mut auto, &mut decoder(Some(&sample.format))] {
+            let out = decode_with(decoder, record.as_bytes());
+            assert_eq!(out.rows, sample.rows, "{}: {}", sample.format, sample.name);
+            assert!(!format!("{out:?}").contains(MARK));
+        }
+        // Nor when the record is refused.
+        for broken in [
+            &record[..record.len() / 2],
+            &record.replace("202", "x"),
+            &record.replace("\":", "\";"),
+        ] {
+            let out = decode_with(&mut auto, broken.as_bytes());
+            let reasons: Vec<String> = out
+                .rejects
+                .iter()
+                .map(|reason| format!("{reason} {reason:?} {}", reason.as_str()))
+                .collect();
+            assert!(!format!("{:?} {reasons:?}", out.rows).contains(MARK));
+        }
+    }
+}
+
+/// No format may ever name a field of content.
+#[test]
+fn formats_name_no_content() {
+    for format in Formats::shipped().all() {
+        let paths = format.paths();
+        assert!(2 < paths.len());
+        for path in paths {
+            for key in path.split(['.', '[', ']', '"', '=']) {
+                let content = CONTENT
+                    .iter()
+                    .any(|content| content.eq_ignore_ascii_case(key));
+                assert!(!content, "{}: {path}", format.name);
+            }
+        }
+    }
+}
