@@ -15,6 +15,7 @@ mod driver;
 mod history;
 mod meta;
 mod reader;
+mod screen;
 mod status;
 mod writer;
 
@@ -23,6 +24,7 @@ pub use meta::Meta;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::time::Duration;
 
 use nightjar_detectors::core::{Core, RestoreError};
 use nightjar_detectors::time::Day;
@@ -40,6 +42,9 @@ use crate::store::state::StateStore;
 
 /// Chunks on their way from the reader to the driver: a bound, so that a slow driver slows the reader.
 const CHUNKS_MAX: usize = 8;
+
+/// Least time between two revisions, unless the caller knows better.
+pub const REVISE_EVERY: Duration = Duration::from_secs(60);
 
 /// What ends the service.
 #[derive(Debug, thiserror::Error)]
@@ -74,6 +79,8 @@ pub struct Options {
     pub once: bool,
     /// What to read.
     pub kafka: KafkaOptions,
+    /// Least time between two revisions of an alert that only grows.
+    pub revise_every: Duration,
 }
 
 /// The latest day that may be judged; told by the driver, heeded by the reader.
@@ -141,7 +148,10 @@ pub fn run(
         .spawn(move || reader.run(&send))
         .expect("a thread can be started");
     let driver = driver::Driver::new(setup, core, meta, alerts, writer, gate, status)?;
-    let finished = driver.after(past).run(&receive);
+    let finished = driver
+        .after(past)
+        .revising_every(options.revise_every)
+        .run(&receive);
     drop(receive);
     let read = reading.join().expect("the reader does not panic");
     let finished = finished?;

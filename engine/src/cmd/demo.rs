@@ -42,6 +42,8 @@ const DAYS: u32 = 24;
 /// Last days, that go through Kafka.
 const LIVE_DAYS: u32 = 3;
 const PARTITIONS: i32 = 4;
+/// Three days pass in seconds, and so does the wait for what only grows.
+const REVISE_EVERY: Duration = Duration::from_secs(2);
 /// Time that the live days are played in.
 const PLAY: Duration = Duration::from_secs(12);
 
@@ -76,6 +78,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
     let options = Options {
         threads: super::default_threads(),
         once: false,
+        revise_every: REVISE_EVERY,
         kafka: KafkaOptions {
             brokers: setup.config.kafka.brokers.clone(),
             topics: Topics::List(
@@ -94,6 +97,11 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         let player = scope.spawn(|| {
             let produced = play(&company, &broker, &stop)?;
             while !stop.load(Ordering::Relaxed) && position_sum(&watching) < produced {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            // The last revisions are still to come.
+            let rest = Instant::now() + 2 * REVISE_EVERY;
+            while !stop.load(Ordering::Relaxed) && Instant::now() < rest {
                 std::thread::sleep(Duration::from_millis(50));
             }
             if args.once {

@@ -69,6 +69,7 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
             .map_or_else(super::default_threads, usize::from),
         once: args.once,
         kafka: kafka_options(config)?,
+        revise_every: pipeline::REVISE_EVERY,
     })
 }
 

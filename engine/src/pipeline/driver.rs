@@ -4,7 +4,7 @@
 //! stored before the state that no longer needs their input; after a restart no open verdict is
 //! published before the replay has passed what alerts.db knows.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,7 @@ use tracing::info;
 use super::chunk::Chunk;
 use super::history::Past;
 use super::meta::{Meta, Position};
+use super::screen::Screen;
 use super::writer::{Checkpoint, Writer};
 use super::{Gate, RunError, ready_day};
 use crate::clock::Partition;
@@ -62,8 +63,7 @@ pub(super) struct Driver<'a> {
     clock_ms: Option<i64>,
     /// What alerts.db reflects, while the replay has not passed it.
     replay_until: BTreeMap<Partition, i64>,
-    /// Hash of the content of open alerts as last published.
-    published: BTreeMap<(&'static str, Day), HashMap<String, u64>>,
+    screen: Screen,
     finished: Finished,
     judged_days: BTreeSet<Day>,
     is_dirty: bool,
@@ -106,7 +106,7 @@ impl<'a> Driver<'a> {
             partitions: Vec::new(),
             clock_ms: None,
             replay_until,
-            published: BTreeMap::new(),
+            screen: Screen::new(super::REVISE_EVERY),
             finished: Finished::default(),
             judged_days: BTreeSet::new(),
             is_dirty: false,
@@ -116,6 +116,12 @@ impl<'a> Driver<'a> {
             last_publication: now,
             last_checkpoint: now,
         })
+    }
+
+    /// Tells what only grows no more often than this.
+    pub fn revising_every(mut self, every: Duration) -> Self {
+        self.screen = Screen::new(every);
+        self
     }
 
     /// Counts what the history held as part of this run.
@@ -146,7 +152,7 @@ impl<'a> Driver<'a> {
             self.status
                 .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
         }
-        self.publish_open()?;
+        self.publish_open(true)?;
         self.checkpoint()?;
         let Driver {
             writer,
@@ -263,7 +269,7 @@ impl<'a> Driver<'a> {
     /// Final alerts overwrite whatever was published of the day.
     fn take_sealed(&mut self, sealed: Vec<SealedDay>) -> Result<(), RunError> {
         for day in sealed {
-            self.published.remove(&(day.detector, day.day));
+            self.screen.close(day.detector, day.day);
             self.is_dirty = true;
             // An idle clock that closed a day must not be forgotten by a crash.
             self.checkpoint_soon = true;
@@ -291,29 +297,24 @@ impl<'a> Driver<'a> {
             PUBLISH_EVERY
         };
         if (is_idle && !self.is_catching_up) || every <= self.last_publication.elapsed() {
-            self.publish_open()?;
+            self.publish_open(false)?;
         }
         Ok(())
     }
 
-    /// Publishes open verdicts that changed.
-    fn publish_open(&mut self) -> Result<(), RunError> {
-        if !self.has_open_changes || !self.replay_until.is_empty() {
+    /// Publishes what is due of the open days; all of it with `all`.
+    fn publish_open(&mut self, all: bool) -> Result<(), RunError> {
+        if !self.replay_until.is_empty() {
             return Ok(());
         }
-        self.has_open_changes = false;
         self.last_publication = Instant::now();
-        let mut changed = Vec::new();
-        for (detector, day, alerts) in self.core.changes() {
-            let known = self.published.entry((detector, day)).or_default();
-            for alert in alerts {
-                let content = xxhash_rust::xxh3::xxh3_64(alert.canonical_json().as_bytes());
-                if known.insert(alert.id.clone(), content) != Some(content) {
-                    changed.push(alert);
-                }
+        if std::mem::take(&mut self.has_open_changes) {
+            for (detector, day, alerts) in self.core.changes() {
+                self.screen.offer(detector, day, alerts);
             }
         }
-        self.publish(&changed)
+        let due = self.screen.due(self.last_publication, all);
+        self.publish(&due)
     }
 
     /// Once the replay is behind what alerts.db knows, open verdicts are published again.
@@ -342,7 +343,7 @@ impl<'a> Driver<'a> {
         let every = self.setup.config.state.checkpoint_every.unwrap_or(default);
         let is_due = self.checkpoint_soon || every <= self.last_checkpoint.elapsed();
         if is_due && self.is_dirty && self.writer.is_free() {
-            self.publish_open()?;
+            self.publish_open(false)?;
             self.checkpoint()?;
         }
         Ok(())

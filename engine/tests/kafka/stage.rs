@@ -179,6 +179,7 @@ impl Stage {
         Options {
             threads: 2,
             once,
+            revise_every: Duration::ZERO,
             kafka: KafkaOptions {
                 brokers: vec![self.broker.bootstrap_servers()],
                 topics: Topics::List(topics),
