@@ -28,6 +28,9 @@ impl std::hash::Hasher for Uniform {
         self.0 = xxhash_rust::xxh3::xxh3_64_with_seed(bytes, self.0);
     }
 
+    // The byte that ends every text adds nothing.
+    fn write_u8(&mut self, _: u8) {}
+
     fn write_u64(&mut self, value: u64) {
         self.0 ^= value;
     }
