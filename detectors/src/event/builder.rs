@@ -63,16 +63,32 @@ impl Draft<'_> {
     /// record read twice, or from two topics, has the same key; the same uid with other content
     /// has another. `seed` comes from the tenant.
     pub fn content_key(&self, seed: u64, scratch: &mut Vec<u8>) -> u64 {
+        const NONE: u8 = 0xff;
+        let texts = self.texts();
+        let bytes = texts.iter().flatten().map(|text| text.len()).sum::<usize>();
+        // All is as if every text were missing; those that are there are written over it.
         scratch.clear();
-        scratch.extend_from_slice(&self.time.to_le_bytes());
-        for text in self.texts() {
+        scratch.resize(8 + TEXTS * 4 + bytes + TAIL_BYTES, NONE);
+        let (time, mut rest) = scratch.split_at_mut(8);
+        time.copy_from_slice(&self.time.to_le_bytes());
+        for text in texts {
             // A length before each text, so that no two rows run together the same way.
-            let bytes = text.map(str::as_bytes);
-            let length = bytes.map_or(u32::MAX, |bytes| bytes.len() as u32);
-            scratch.extend_from_slice(&length.to_le_bytes());
-            scratch.extend_from_slice(bytes.unwrap_or_default());
+            let (length, after) = rest.split_at_mut(4);
+            rest = after;
+            if let Some(text) = text {
+                length.copy_from_slice(&(text.len() as u32).to_le_bytes());
+                let (place, after) = rest.split_at_mut(text.len());
+                place.copy_from_slice(text.as_bytes());
+                rest = after;
+            }
         }
-        let mut tail = [0; 68];
+        rest.copy_from_slice(&self.key_tail());
+        xxhash_rust::xxh3::xxh3_64_with_seed(scratch, seed)
+    }
+
+    /// What a row's key takes from the columns that are no texts.
+    fn key_tail(&self) -> [u8; TAIL_BYTES] {
+        let mut tail = [0; TAIL_BYTES];
         let flags = [
             self.is_admin,
             self.interactive,
@@ -97,8 +113,7 @@ impl Draft<'_> {
             place[0] = u8::from(number.is_some());
             place[1..].copy_from_slice(&number.unwrap_or(0).to_le_bytes());
         }
-        scratch.extend_from_slice(&tail);
-        xxhash_rust::xxh3::xxh3_64_with_seed(scratch, seed)
+        tail
     }
 
     fn texts(&self) -> [Option<&str>; 13] {
@@ -145,6 +160,8 @@ pub struct EventsBuilder {
 }
 
 const TEXTS: usize = 13;
+/// Bytes of a dedup key's input behind the texts.
+const TAIL_BYTES: usize = 68;
 
 // First bits of the nullable columns of each kind in a row's word.
 const TEXT_BIT: usize = 0;

@@ -85,6 +85,11 @@ impl Captured {
         self.in_row = false;
     }
 
+    /// The slots of the record that hold something.
+    pub(crate) fn touched(&self) -> impl Iterator<Item = SlotId> {
+        self.touched.iter().copied()
+    }
+
     #[inline(always)]
     fn note(&mut self, node: &Node, slot: Slot) {
         for id in &node.captures {

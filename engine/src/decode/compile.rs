@@ -144,7 +144,7 @@ impl Compiler {
             let action = self.action(rule.ignore, &rule.set, &rule.columns)?;
             rules.push((self.tests(&rule.when)?, action));
         }
-        Ok(Program {
+        let mut program = Program {
             last: file.last,
             has_rows: file.rows.is_some(),
             zone_minutes: zone_minutes(file.zone.as_deref().unwrap_or("UTC"))?,
@@ -162,7 +162,11 @@ impl Compiler {
                 .map(|switch| self.switch(switch))
                 .collect::<Result<_, _>>()?,
             columns: self.columns(&file.columns)?,
-        })
+            always: 0,
+            by_slot: Vec::new(),
+        };
+        program.index_columns();
+        Ok(program)
     }
 
     fn slot(&mut self, path: &str) -> Result<SlotId, Mistake> {

@@ -94,13 +94,17 @@ pub(crate) fn is_lower(text: &[u8]) -> bool {
         let beyond_z = word.wrapping_add(HIGH - 0x5b5b_5b5b_5b5b_5b5b);
         (word | (from_a & !beyond_z)) & HIGH
     };
-    let words = chunks
+    let whole = chunks
         .iter()
         .all(|chunk| suspect(u64::from_le_bytes(*chunk)) == 0);
-    words
-        && rest
-            .iter()
-            .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase())
+    // The last eight bytes once more are quicker than the rest one by one.
+    whole
+        && match text.last_chunk() {
+            Some(last) => suspect(u64::from_le_bytes(*last)) == 0,
+            None => rest
+                .iter()
+                .all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()),
+        }
 }
 
 /// The address within a claim such as `i:0h.f|membership|ana@example.com`.

@@ -254,12 +254,12 @@ impl Decoder {
 
     /// Hands over the rows of a recognised record.
     fn emit(&mut self, program: usize, text: &str, at: &mut Record<'_>) -> Result<(), Reject> {
-        self.memory.alike.clear();
         let has_rows = self.compiled.programs[program].has_rows && self.memory.captured.has_rows;
         if !has_rows {
-            self.row(program, text, at);
+            self.row(program, text, true, at);
             return Ok(());
         }
+        self.memory.alike.clear();
         let ends = std::mem::take(&mut self.memory.captured.row_ends);
         let rows = std::mem::take(&mut self.memory.captured.row_slots);
         let mut start = 0;
@@ -270,7 +270,7 @@ impl Decoder {
                 self.memory.overridden.push((*id, before));
             }
             start = *end;
-            self.row(program, text, at);
+            self.row(program, text, false, at);
             let slots = &mut self.memory.captured.slots;
             for (id, before) in self.memory.overridden.drain(..) {
                 slots[usize::from(id)] = before;
@@ -284,8 +284,16 @@ impl Decoder {
         Ok(())
     }
 
-    fn row(&mut self, program: usize, text: &str, at: &mut Record<'_>) {
+    /// Hands over one row, which may be the only one of its record.
+    fn row(&mut self, program: usize, text: &str, only: bool, at: &mut Record<'_>) {
         let program = &self.compiled.programs[program];
+        let mut filled = program.always;
+        for id in self.memory.captured.touched() {
+            filled |= program.fills(id);
+        }
+        for (id, _) in &self.memory.overridden {
+            filled |= program.fills(*id);
+        }
         let (slots, arena) = (&self.memory.captured.slots, &mut self.memory.captured.arena);
         let mut filler = Filler {
             record: text,
@@ -296,7 +304,7 @@ impl Decoder {
             tools: &*self.options.tools,
         };
         let mut row = Row::default();
-        match filler.run(program, &mut row) {
+        match filler.run(program, filled, &mut row) {
             Err(reason) => return at.sink.reject(reason),
             Ok(false) => return at.sink.ignored(),
             Ok(true) if !row.has(Column::Time) => return at.sink.reject(Reject::MissingTime),
@@ -306,7 +314,7 @@ impl Decoder {
         let class = self.class(program, text);
         let ids = Ids {
             seed: self.options.seed,
-            alike: &mut self.memory.alike,
+            alike: (!only).then_some(&mut self.memory.alike),
             hash_bytes: &mut self.memory.hash_bytes,
         };
         let constants = &self.compiled.constants;

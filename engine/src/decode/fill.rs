@@ -38,8 +38,14 @@ impl Filler<'_> {
         }
     }
 
-    /// Fills a row; `false` where the record is no activity.
-    pub(crate) fn run(&mut self, program: &Program, row: &mut Row) -> Result<bool, Reject> {
+    /// Fills a row; `false` where the record is no activity. `filled`: the program's columns, one bit
+    /// each, for which the record may hold a value.
+    pub(crate) fn run(
+        &mut self,
+        program: &Program,
+        mut filled: u32,
+        row: &mut Row,
+    ) -> Result<bool, Reject> {
         for (when, action) in &program.rules {
             if holds(when, self.slots, self.texts()) && !self.act(program, action, row)? {
                 return Ok(false);
@@ -52,8 +58,10 @@ impl Filler<'_> {
                 return Ok(false);
             }
         }
-        for fill in &program.columns {
-            // Most columns are one place as it stands, and most places are not there.
+        while filled != 0 {
+            let fill = &program.columns[filled.trailing_zeros() as usize];
+            filled &= filled - 1;
+            // Most columns are one place as it stands.
             if let Some(slot) = fill.plain {
                 let slot = self.slots[usize::from(slot)];
                 if slot.tag != Tag::Absent && !row.has(fill.column) {

@@ -48,7 +48,8 @@ pub(crate) fn finish(row: &mut Row, filler: &mut Filler<'_>, show_objects: bool)
 /// Gives a row its ids.
 pub(crate) struct Ids<'m> {
     pub(crate) seed: u64,
-    pub(crate) alike: &'m mut HashMap<u64, u32>,
+    /// How many rows of the record are alike; `None` where the record is one row.
+    pub(crate) alike: Option<&'m mut HashMap<u64, u32>>,
     pub(crate) hash_bytes: &'m mut Vec<u8>,
 }
 
@@ -75,30 +76,20 @@ impl Ids<'_> {
             .content_key(seed, self.hash_bytes);
             put_uid(row, arena, |arena| convert::push_hex(hash, arena));
         }
-        let key = draft(
-            row,
-            Texts {
-                record,
-                arena,
-                constants,
-            },
-        )
-        .content_key(seed, self.hash_bytes);
-        let alike = self.alike.entry(key).or_default();
+        let Some(alike) = self.alike else {
+            return keyed(row, record, constants, arena, seed, self.hash_bytes);
+        };
+        let texts = Texts {
+            record,
+            arena,
+            constants,
+        };
+        let key = draft(row, texts).content_key(seed, self.hash_bytes);
+        let alike = alike.entry(key).or_default();
         *alike += 1;
         let number = *alike;
         if number == 1 {
-            return Draft {
-                key,
-                ..draft(
-                    row,
-                    Texts {
-                        record,
-                        arena,
-                        constants,
-                    },
-                )
-            };
+            return keyed(row, record, constants, arena, seed, self.hash_bytes);
         }
         let uid = row.piece(Column::Uid).unwrap_or_default();
         let name = Texts {
@@ -112,17 +103,29 @@ impl Ids<'_> {
             // Writing to a String cannot fail.
             _ = write!(arena, "{name}#{number}");
         });
-        let draft = draft(
-            row,
-            Texts {
-                record,
-                arena,
-                constants,
-            },
-        );
-        let key = draft.content_key(seed, self.hash_bytes);
-        Draft { key, ..draft }
+        keyed(row, record, constants, arena, seed, self.hash_bytes)
     }
+}
+
+/// The row with its dedup key.
+fn keyed<'a>(
+    row: &Row,
+    record: &'a str,
+    constants: &'a str,
+    arena: &'a str,
+    seed: u64,
+    hash_bytes: &mut Vec<u8>,
+) -> Draft<'a> {
+    let mut draft = draft(
+        row,
+        Texts {
+            record,
+            arena,
+            constants,
+        },
+    );
+    draft.key = draft.content_key(seed, hash_bytes);
+    draft
 }
 
 fn put_uid(row: &mut Row, arena: &mut String, write: impl FnOnce(&mut String)) {

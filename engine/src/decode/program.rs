@@ -25,6 +25,41 @@ pub(crate) struct Program {
     pub(crate) rules: Vec<(Vec<Test>, Action)>,
     pub(crate) switches: Vec<Switch>,
     pub(crate) columns: Vec<Fill>,
+    /// One bit a column of `columns`: those that need no place.
+    pub(crate) always: u32,
+    /// By slot: the columns of `columns` that are taken from it.
+    pub(crate) by_slot: Vec<u32>,
+}
+
+impl Program {
+    /// Indexes `columns` by what they are taken from.
+    pub(crate) fn index_columns(&mut self) {
+        for (at, fill) in self.columns.iter().enumerate() {
+            for source in &fill.sources {
+                let slots = match &source.from {
+                    From::Slot(slot) => std::slice::from_ref(slot),
+                    From::Sum { plus, .. } => &plus[..],
+                    From::Constant(_) => {
+                        self.always |= 1 << at;
+                        &[]
+                    }
+                };
+                for slot in slots {
+                    let slot = usize::from(*slot);
+                    if self.by_slot.len() <= slot {
+                        self.by_slot.resize(slot + 1, 0);
+                    }
+                    self.by_slot[slot] |= 1 << at;
+                }
+            }
+        }
+    }
+
+    /// The columns that a slot may fill.
+    #[inline(always)]
+    pub(crate) fn fills(&self, slot: SlotId) -> u32 {
+        self.by_slot.get(usize::from(slot)).copied().unwrap_or(0)
+    }
 }
 
 /// What follows from the value of one place.

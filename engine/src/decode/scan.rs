@@ -60,6 +60,50 @@ fn bracket_bits(chunk: u8x16) -> u32 {
     (chunk.simd_eq(u8x16::splat(b'"')) | brackets).to_bitmask()
 }
 
+/// Where what matters to a container stands in 64 bytes, one bit a byte.
+struct Marks {
+    quotes: u64,
+    escapes: u64,
+    opens: u64,
+    closes: u64,
+}
+
+impl Marks {
+    #[inline(always)]
+    fn of(block: &[u8; 64]) -> Marks {
+        let mut marks = [0u64; 4];
+        for (at, chunk) in block.as_chunks::<16>().0.iter().enumerate() {
+            let chunk = u8x16::new(*chunk);
+            let folded = chunk | u8x16::splat(0x20);
+            let found = [
+                chunk.simd_eq(u8x16::splat(b'"')),
+                chunk.simd_eq(u8x16::splat(b'\\')),
+                folded.simd_eq(u8x16::splat(b'{')),
+                folded.simd_eq(u8x16::splat(b'}')),
+            ];
+            for (marks, found) in marks.iter_mut().zip(found) {
+                *marks |= u64::from(found.to_bitmask()) << (at * 16);
+            }
+        }
+        let [quotes, escapes, opens, closes] = marks;
+        Marks {
+            quotes,
+            escapes,
+            opens,
+            closes,
+        }
+    }
+}
+
+/// A bit is set where the number of set bits up to it is odd: from each opening quote to before its end.
+#[inline(always)]
+fn odd_runs(mut bits: u64) -> u64 {
+    for width in [1, 2, 4, 8, 16, 32] {
+        bits ^= bits << width;
+    }
+    bits
+}
+
 impl<'a> Cursor<'a> {
     pub(crate) fn new(text: &'a str) -> Self {
         Cursor { text, at: 0 }
@@ -178,10 +222,47 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Takes a container, counting brackets outside strings.
+    /// Takes a container, counting brackets outside strings, 64 bytes at a time while there is no escape.
     fn skip_container(&mut self) -> Result<(), Broken> {
-        let mut depth = 0u32;
-        let mut at = self.at;
+        let (mut at, mut depth) = (self.at, 0u32);
+        // All ones within a string.
+        let mut inside = 0u64;
+        while let Some(block) = self.text.as_bytes().get(at..).and_then(<[u8]>::first_chunk) {
+            let marks = Marks::of(block);
+            if marks.escapes != 0 {
+                break;
+            }
+            let strings = odd_runs(marks.quotes) ^ inside;
+            let (opens, closes) = (marks.opens & !strings, marks.closes & !strings);
+            if closes.count_ones() < depth {
+                depth = depth + opens.count_ones() - closes.count_ones();
+            } else {
+                let mut bits = opens | closes;
+                while bits != 0 {
+                    let bit = bits & bits.wrapping_neg();
+                    if opens & bit != 0 {
+                        depth += 1;
+                    } else {
+                        depth -= 1;
+                        if depth == 0 {
+                            self.at = at + bit.trailing_zeros() as usize + 1;
+                            return Ok(());
+                        }
+                    }
+                    bits ^= bit;
+                }
+            }
+            inside = (strings as i64 >> 63) as u64;
+            at += 64;
+        }
+        if inside != 0 {
+            at = self.string_end(at)?.0 + 1;
+        }
+        self.skip_strings(at, depth)
+    }
+
+    /// The same, string by string.
+    fn skip_strings(&mut self, mut at: usize, mut depth: u32) -> Result<(), Broken> {
         'chunks: loop {
             let Some(chunk) = self.chunk(at) else {
                 let found =
