@@ -8,7 +8,7 @@
 mod stage;
 
 use nightjar::generate::Record;
-use stage::{Layout, Stage, delayed, trained_days, wait};
+use stage::{Layout, Stage, delayed, wait};
 
 /// Partitions that are ahead wait, empty ones hold up nobody, and the days are judged as in a backtest.
 #[test]
@@ -21,7 +21,7 @@ fn skew_and_empty_partitions_change_nothing() {
         (4, 4, Layout::OneEmpty),
     ] {
         let stage = Stage::new(seed, partitions);
-        let (past, present) = stage.split(trained_days());
+        let (past, present) = stage.split();
         let want = stage.backtest(&stage.all());
         assert!(want.alerts > 0, "nothing fired, so nothing is proven");
         stage.train(&past);
@@ -50,7 +50,7 @@ fn history_is_read_like_files() {
 #[test]
 fn late_and_early_records_are_not_learned() {
     let stage = Stage::new(6, 2);
-    let (past, present) = stage.split(trained_days());
+    let (past, present) = stage.split();
     let mut good = delayed(present, 6);
     let victims: Vec<Record> = good
         .iter()
@@ -98,7 +98,7 @@ fn late_and_early_records_are_not_learned() {
 #[test]
 fn a_stop_in_mid_stream_changes_nothing() {
     let stage = Stage::new(7, 3);
-    let (past, present) = stage.split(trained_days());
+    let (past, present) = stage.split();
     let want = stage.backtest(&stage.all());
     stage.train(&past);
     let present = delayed(present, 7);
@@ -111,11 +111,12 @@ fn a_stop_in_mid_stream_changes_nothing() {
     assert_eq!(stage.run_once().digest, want.digest);
 }
 
-/// SIGKILL in mid-stream, again and again; then to the end.
+/// The last ten days of samples/ on a state of the days before, with SIGKILL in mid-stream, again and
+/// again; then to the end.
 #[test]
 fn a_kill_in_mid_stream_changes_nothing() {
-    let stage = Stage::new(8, 4);
-    let (past, present) = stage.split(trained_days());
+    let stage = Stage::samples(4);
+    let (past, present) = stage.split();
     let want = stage.backtest(&stage.all());
     stage.train(&past);
     let before = stage.stored_alerts();

@@ -63,7 +63,7 @@ impl Networks {
     }
 }
 
-/// Whether the text of an address is one of [`is_private_address`]; false for what is no address.
+/// Whether the text of an address is one of a private network; false for what is no address.
 pub fn is_private(ip: &str) -> bool {
     // Nearly all addresses are public, and their first characters say so without parsing.
     let may_be = [

@@ -19,12 +19,8 @@ use nightjar::store::alerts::{AlertReader, AlertStore};
 use nightjar::store::state::StateStore;
 use nightjar_detectors::alert::digest;
 
-const DAYS: u32 = 24;
-
-/// Days that the state is trained on before anything comes over Kafka.
-pub fn trained_days() -> u32 {
-    17
-}
+/// Days that come over Kafka in most stories; the state is trained on those before.
+const LIVE_DAYS: u32 = 7;
 
 /// How records lie in partitions.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -45,6 +41,7 @@ pub struct Ended {
 
 pub struct Stage {
     company: Company,
+    live_days: u32,
     broker: EmbeddedBroker,
     partitions: i32,
     folder: tempfile::TempDir,
@@ -70,13 +67,24 @@ pub fn delayed(records: Vec<Record>, seed: u64) -> Vec<Record> {
 }
 
 impl Stage {
+    /// A small company.
     pub fn new(seed: u64, partitions: i32) -> Self {
-        let company = Company::new(&Plan {
+        let plan = Plan {
             users: 20,
-            days: DAYS,
+            days: 24,
             seed,
             ..Plan::default()
-        });
+        };
+        Stage::of(&plan, LIVE_DAYS, partitions)
+    }
+
+    /// The company of samples/, of which the last ten days come over Kafka.
+    pub fn samples(partitions: i32) -> Self {
+        Stage::of(&Plan::default(), 10, partitions)
+    }
+
+    fn of(plan: &Plan, live_days: u32, partitions: i32) -> Self {
+        let company = Company::new(plan);
         let topics: Vec<(&str, i32)> = Company::sources()
             .iter()
             .map(|(topic, _)| (*topic, partitions))
@@ -87,6 +95,7 @@ impl Stage {
         Stage {
             broker: EmbeddedBroker::start(&topics).unwrap(),
             company,
+            live_days,
             partitions,
             folder,
             produced: AtomicI64::new(0),
@@ -108,14 +117,18 @@ impl Stage {
 
     /// All records of the company.
     pub fn all(&self) -> Vec<Record> {
-        (0..DAYS).flat_map(|day| self.company.day(day)).collect()
+        (0..self.company.plan().days)
+            .flat_map(|day| self.company.day(day))
+            .collect()
     }
 
-    /// The records of the first days, and the others.
-    pub fn split(&self, days: u32) -> (Vec<Record>, Vec<Record>) {
+    /// The records that the state is trained on, and those that come over Kafka.
+    pub fn split(&self) -> (Vec<Record>, Vec<Record>) {
+        let days = self.company.plan().days;
+        let live = days - self.live_days;
         let records =
             |days: std::ops::Range<u32>| days.flat_map(|day| self.company.day(day)).collect();
-        (records(0..days), records(days..DAYS))
+        (records(0..live), records(live..days))
     }
 
     fn judge(&self, setup: &Setup, records: &[Record]) -> Judged {
