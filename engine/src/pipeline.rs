@@ -33,7 +33,7 @@ use tracing::info;
 
 use crate::days::SpillError;
 use crate::decode::FormatError;
-use crate::grpc::Status;
+use crate::grpc::{Phase, Status};
 use crate::setup::Setup;
 use crate::source::kafka::{KafkaOptions, SourceError};
 use crate::store::StoreError;
@@ -121,6 +121,8 @@ pub fn run(
     status: &watch::Sender<Status>,
     stop: &Arc<AtomicBool>,
 ) -> Result<Finished, RunError> {
+    // Whoever asks while the history is read, or no broker answers, is told whom this serves.
+    status.send_replace(status::first(setup));
     let mut core = Core::new(setup.world.clone(), options.threads);
     let mut meta = match state.load()? {
         Some(stored) => {
@@ -138,6 +140,7 @@ pub fn run(
     let writer = writer::Writer::start(state);
     let mut past = history::Past::default();
     if meta.history.is_some() {
+        status.send_modify(|status| status.phase = Phase::History);
         past = history::run(setup, options, &mut core, &mut meta, alerts, &writer, stop)?;
     }
     let gate = Arc::new(Gate::new(ready_day(&core)));

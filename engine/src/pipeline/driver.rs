@@ -95,7 +95,7 @@ impl<'a> Driver<'a> {
         };
         let now = Instant::now();
         Ok(Driver {
-            status: super::status::Board::new(setup, status),
+            status: super::status::Board::new(status),
             setup,
             core,
             meta,

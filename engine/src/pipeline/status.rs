@@ -14,6 +14,19 @@ use crate::grpc::{DetectorStatus, PartitionStatus, Phase, SourceStatus, Status};
 use crate::setup::Setup;
 use crate::store::alerts::AlertStore;
 
+/// What can be said before anything was read.
+pub(super) fn first(setup: &Setup) -> Status {
+    Status {
+        version: env!("CARGO_PKG_VERSION").into(),
+        tenant: setup.config.tenant.clone(),
+        zone: setup.config.zone,
+        config: setup.world.settings.fingerprint.clone(),
+        started_ms: chrono::Utc::now().timestamp_millis(),
+        phase: Phase::CatchingUp,
+        ..Status::default()
+    }
+}
+
 /// Gathers what chunks tell, and tells it on.
 pub(super) struct Board<'a> {
     send: &'a watch::Sender<Status>,
@@ -24,18 +37,10 @@ pub(super) struct Board<'a> {
 }
 
 impl<'a> Board<'a> {
-    pub fn new(setup: &Setup, send: &'a watch::Sender<Status>) -> Self {
-        let status = Status {
-            version: env!("CARGO_PKG_VERSION").into(),
-            tenant: setup.config.tenant.clone(),
-            zone: setup.config.zone,
-            config: setup.world.settings.fingerprint.clone(),
-            started_ms: chrono::Utc::now().timestamp_millis(),
-            ..Status::default()
-        };
+    pub fn new(send: &'a watch::Sender<Status>) -> Self {
         Board {
             send,
-            status,
+            status: send.borrow().clone(),
             partitions: Vec::new(),
             quarantined: BTreeMap::new(),
             told: None,
