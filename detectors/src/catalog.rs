@@ -47,6 +47,8 @@ pub struct Entry {
     pub attack: &'static [&'static str],
     /// Family of evidence: time, place, device, volume, privilege or access.
     pub family: &'static str,
+    /// Columns without which a row tells it nothing; of each group one is enough.
+    pub needs: &'static [&'static [&'static str]],
     /// Its parameters.
     pub params: &'static [Param],
     /// Whether it is calibrated and takes part in the budget; physics and policy are not.

@@ -39,6 +39,10 @@ enum Command {
     Alerts(cmd::alerts::AlertsArgs),
     /// Shows how logs are understood: canonical rows as NDJSON
     Normalize(cmd::normalize::NormalizeArgs),
+    /// What can be seen from these logs: sources, columns, detectors, blind spots
+    Coverage(cmd::coverage::CoverageArgs),
+    /// The inventory of AI tools that logs tell of
+    Tools(cmd::tools::ToolsArgs),
     /// Validates a configuration
     Check(cmd::check::CheckArgs),
     /// Writes a synthetic company's logs, with labels
@@ -60,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => cmd::watch::run(&args),
         Command::Alerts(args) => cmd::alerts::run(&args),
         Command::Normalize(args) => cmd::normalize::run(&args),
+        Command::Coverage(args) => cmd::coverage::run(&args),
+        Command::Tools(args) => cmd::tools::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Generate(args) => cmd::generate::run(&args),
         Command::Detectors(args) => cmd::catalogs::detectors(&args),

@@ -4,10 +4,13 @@ pub mod alerts;
 pub mod backtest;
 pub mod catalogs;
 pub mod check;
+pub mod coverage;
 pub mod demo;
 pub mod generate;
 pub mod normalize;
+pub mod rows;
 pub mod run;
+pub mod tools;
 pub mod watch;
 
 use std::io::Write as _;

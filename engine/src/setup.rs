@@ -23,7 +23,8 @@ pub struct Setup {
     pub lateness: Lateness,
     /// Settings and calendar of detection.
     pub world: Arc<World>,
-    tools: Arc<ToolLookup>,
+    tools: Arc<AiTools>,
+    lookup: Arc<ToolLookup>,
     /// Instead of what the sources say.
     format: Option<String>,
 }
@@ -56,13 +57,15 @@ impl Setup {
     pub fn of(config: Config) -> Result<Self, ConfigErrors> {
         let formats = Arc::new(open_formats(&config)?);
         let opened = Enrichment::open(&config)?;
+        let tools = Arc::new(opened.tools);
         let (settings, lateness) =
             config::settings(&config, formats.classes(), opened.directory, &opened.hashes)?;
         Ok(Setup {
             enricher: Arc::new(opened.enricher),
             lateness,
             world: Arc::new(World::new(settings)),
-            tools: lookup(opened.tools),
+            lookup: lookup(tools.clone()),
+            tools,
             format: None,
             formats,
             config,
@@ -90,17 +93,22 @@ impl Setup {
             .filter(|format| *format != "auto")
     }
 
+    /// The AI tools: the shipped catalog with the company's decisions.
+    pub fn tools(&self) -> &AiTools {
+        &self.tools
+    }
+
     /// How to decode.
     pub fn decode_options(&self) -> DecodeOptions {
         DecodeOptions {
             show_objects: self.config.detection.show_objects,
-            tools: self.tools.clone(),
+            tools: self.lookup.clone(),
             ..DecodeOptions::new(self.world.seed)
         }
     }
 }
 
-fn lookup(tools: AiTools) -> Arc<ToolLookup> {
+fn lookup(tools: Arc<AiTools>) -> Arc<ToolLookup> {
     Arc::new(move |host| tools.tool_of(host).map(|tool| tool.name.clone()))
 }
 

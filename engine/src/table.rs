@@ -27,6 +27,53 @@ impl Look {
     }
 }
 
+/// A table whose columns are as wide as what stands in them; numbers stand to the right.
+#[derive(Debug, Clone)]
+pub struct Columns {
+    rows: Vec<Vec<String>>,
+}
+
+impl Columns {
+    /// An empty table under these heads.
+    pub fn new(heads: &[&str]) -> Self {
+        let heads = heads.iter().map(|head| (*head).to_owned()).collect();
+        Columns { rows: vec![heads] }
+    }
+
+    /// Adds a row, of as many cells as there are heads.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        let cells = cells.into_iter().map(|cell| printable(&cell).into_owned());
+        self.rows.push(cells.collect());
+    }
+
+    /// The whole table, a line a row.
+    pub fn text(&self) -> String {
+        let count = self.rows.first().map_or(0, Vec::len);
+        let of = |column: usize| self.rows.iter().filter_map(move |row| row.get(column));
+        let width = |column: usize| of(column).map(|cell| cell.chars().count()).max();
+        let widths: Vec<usize> = (0..count).map(|c| width(c).unwrap_or(0)).collect();
+        let is_number =
+            |cell: &String| cell == "-" || cell.trim_end_matches(" %").parse::<f64>().is_ok();
+        let right: Vec<bool> = (0..count)
+            .map(|column| 1 < self.rows.len() && of(column).skip(1).all(is_number))
+            .collect();
+        let mut text = String::new();
+        for row in &self.rows {
+            let mut line = String::new();
+            for (column, cell) in row.iter().enumerate() {
+                let width = widths[column];
+                line += &match right[column] {
+                    true => format!("{cell:>width$}  "),
+                    false => format!("{cell:<width$}  "),
+                };
+            }
+            text += line.trim_end();
+            text.push('\n');
+        }
+        text
+    }
+}
+
 /// The column heads of [`alert_line`].
 pub fn heads() -> String {
     format!(

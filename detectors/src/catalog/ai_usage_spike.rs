@@ -24,6 +24,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::AiUse],
     attack: &["T1567", "AML.T0034"],
     family: "volume",
+    needs: &[&["user"], &["app"]],
     params: &[
         Param {
             name: "min_calls",

@@ -22,6 +22,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::Login],
     attack: &["T1078.004"],
     family: "place",
+    needs: &[&["user"], &["lat"]],
     params: &[
         Param {
             name: "min_distance",

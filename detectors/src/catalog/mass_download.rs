@@ -25,6 +25,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::Download],
     attack: &["T1530", "T1213", "T1567"],
     family: "volume",
+    needs: &[&["user"]],
     params: &[
         Param {
             name: "min_objects",

@@ -31,6 +31,7 @@ pub const ENTRY: Entry = Entry {
     ],
     attack: &["T1078.004"],
     family: "time",
+    needs: &[&["user"]],
     params: &[Param {
         name: "min_known_hours",
         default: 8.0,

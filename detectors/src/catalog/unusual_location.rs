@@ -25,6 +25,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::Login],
     attack: &["T1078.004"],
     family: "place",
+    needs: &[&["user"], &["country", "asn"]],
     params: &[],
     statistical: true,
     share: 1.0,

@@ -1,16 +1,16 @@
 //! `nightjar normalize`: the canonical rows of logs, to see how they are understood.
 
-use std::io::{BufWriter, Write};
-use std::ops::ControlFlow;
+use std::io::{BufWriter, IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use arrow::array::RecordBatch;
 use clap::Args;
 use nightjar_detectors::event::{Events, row_json};
 
-use crate::intake::{Counts, Intake};
+use super::rows;
 use crate::setup::Setup;
-use crate::source::file::{self, LogFile, Piece};
+use crate::store::quarantine::QuarantineEntry;
 
 /// Arguments of `normalize`.
 #[derive(Debug, Args)]
@@ -35,63 +35,41 @@ pub struct NormalizeArgs {
 /// # Errors
 /// When a path means nothing or standard output cannot be written.
 pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
+    let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
-    let files = file::list(&args.paths)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut all = Counts::default();
-    for file in &files {
-        let mut intake = Intake::new(&setup, &file.source)?;
-        print(file, &mut intake, &mut out)?;
-        all.add(intake.take_counts());
-    }
+    let progress = !std::io::stdout().is_terminal();
+    let counts = rows::read(
+        &setup,
+        &args.paths,
+        progress,
+        &stop,
+        &mut |_, batch, rejected| print(&mut out, batch, rejected),
+    )?;
     out.flush()?;
+    let all = rows::sum(&counts);
     eprintln!(
         "{} records: {} rows, {} without activity, {} set aside",
         all.records, all.rows, all.ignored, all.quarantined
     );
-    let unreadable = 0 < all.records && all.rows + all.ignored == 0;
-    Ok(if unreadable {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
+    Ok(match rows::is_all_unreadable(&counts) {
+        true => ExitCode::FAILURE,
+        false => ExitCode::SUCCESS,
     })
 }
 
-fn print(file: &LogFile, intake: &mut Intake, out: &mut impl Write) -> anyhow::Result<()> {
-    intake.begin(&file.path.to_string_lossy());
-    let mut failure = None;
-    file::read(&file.path, &|_| (), &mut |piece| {
-        match piece {
-            Piece::Lines {
-                bytes,
-                first_record,
-            } => intake.lines(bytes, first_record),
-            Piece::TooLarge { record, bytes } => {
-                intake.set_aside(record, bytes, "record is larger than 64 MiB");
-            }
-            Piece::Broken { record, reason } => intake.set_aside(record, 0, &reason),
-        }
-        match write_rows(intake, out) {
-            Ok(()) => ControlFlow::Continue(()),
-            Err(error) => {
-                failure = Some(error);
-                ControlFlow::Break(())
-            }
-        }
-    })?;
-    write_rows(intake, out)?;
-    failure.map_or(Ok(()), Err)
-}
-
-fn write_rows(intake: &mut Intake, out: &mut impl Write) -> anyhow::Result<()> {
-    for entry in intake.take_rejected() {
+fn print(
+    out: &mut impl Write,
+    batch: &RecordBatch,
+    rejected: Vec<QuarantineEntry>,
+) -> anyhow::Result<()> {
+    for entry in rejected {
         eprintln!(
             "{}@{}: {} ({} bytes)",
             entry.origin, entry.offset, entry.reason, entry.bytes
         );
     }
-    let batch = intake.take_batch();
-    for row in Events::new(&batch)?.rows() {
+    for row in Events::new(batch)?.rows() {
         serde_json::to_writer(&mut *out, &row_json(row))?;
         out.write_all(b"\n")?;
     }
