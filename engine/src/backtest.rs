@@ -53,6 +53,9 @@ pub enum BacktestError {
     /// Ctrl-C.
     #[error("interrupted; nothing was stored")]
     Interrupted,
+    /// `--where` fails on a row.
+    #[error("the condition of --where fails on a row")]
+    Condition(#[source] arrow::error::ArrowError),
 }
 
 /// What was read of the files.

@@ -43,6 +43,8 @@ enum Command {
     Coverage(cmd::coverage::CoverageArgs),
     /// The inventory of AI tools that logs tell of
     Tools(cmd::tools::ToolsArgs),
+    /// SQL over events, alerts and what could not be read
+    Query(cmd::query::QueryArgs),
     /// Validates a configuration
     Check(cmd::check::CheckArgs),
     /// Writes a synthetic company's logs, with labels
@@ -66,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Coverage(args) => cmd::coverage::run(&args),
         Command::Tools(args) => cmd::tools::run(&args),
+        Command::Query(args) => cmd::query::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Generate(args) => cmd::generate::run(&args),
         Command::Detectors(args) => cmd::catalogs::detectors(&args),

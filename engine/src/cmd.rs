@@ -8,6 +8,7 @@ pub mod coverage;
 pub mod demo;
 pub mod generate;
 pub mod normalize;
+pub mod query;
 pub mod rows;
 pub mod run;
 pub mod tools;

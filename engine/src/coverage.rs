@@ -244,3 +244,45 @@ static NEEDS: LazyLock<Vec<Vec<Vec<usize>>>> = LazyLock::new(|| {
     let of = |entry: &Entry| entry.needs.iter().map(group).collect();
     CATALOG.iter().map(of).collect()
 });
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::intake::Intake;
+    use crate::setup::Setup;
+
+    const RECORDS: &str = r#"
+{"time":"2026-03-05T10:00:00Z","uid":"1","activity":"login","outcome":"success","user":"ana@example.com","ip":"192.0.2.1"}
+{"time":"2026-03-05T10:00:01Z","uid":"2","activity":"login","outcome":"success","user":"ben@example.com","ip":"192.0.2.2"}
+{"time":"2026-03-05T10:00:02Z","uid":"3","activity":"download","user":"ben@example.com","object":"o"}
+"#;
+
+    /// Logins without a place: hours can be judged, places cannot, and it is said what would help.
+    #[test]
+    fn a_missing_column_blinds_the_detectors_that_need_it() {
+        let setup = Setup::of(Config::defaults()).unwrap();
+        let setup = setup.with_format(Some("nightjar")).unwrap();
+        let mut intake = Intake::new(&setup, "s").unwrap();
+        intake.begin("memory");
+        intake.lines(RECORDS.as_bytes(), 1);
+        let batch = intake.take_batch();
+        let mut coverage = Coverage::default();
+        coverage.take("s", &Events::new(&batch).unwrap());
+        let report = coverage.report(&|_| vec!["ip".to_owned(), "country".to_owned()]);
+        let [source] = report.as_slice() else { panic!("one source") };
+        assert_eq!((source.rows, source.users, source.users_share), (3, 2, 1.0));
+        assert_eq!(source.null_share["country"], 1.0);
+        assert!((source.null_share["ip"] - 1.0 / 3.0).abs() < 1e-9);
+        let verdict = |name: &str| {
+            let found = source.detectors.iter().find(|detector| detector.detector == name);
+            found.unwrap()
+        };
+        assert_eq!(verdict("off_hours_login").verdict, "works");
+        assert_eq!(verdict("unusual_location").verdict, "blind");
+        assert!(verdict("unusual_location").missing[0].advice.contains("geo.city"));
+        assert_eq!(verdict("ai_usage_spike").verdict, "no events");
+        let blind: Vec<&str> = coverage.blind(&report).iter().map(|d| d.detector).collect();
+        assert!(blind.contains(&"impossible_travel") && !blind.contains(&"mass_download"), "{blind:?}");
+    }
+}

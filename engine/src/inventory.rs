@@ -115,3 +115,43 @@ impl Inventory {
         lines
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use nightjar_detectors::event::Events;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::intake::Intake;
+    use crate::setup::Setup;
+
+    const RECORDS: &str = r#"
+{"time":"2026-03-05T10:00:00Z","uid":"1","activity":"ai_use","user":"ana@example.com","app":"claude.ai","bytes":10}
+{"time":"2026-03-04T10:00:00Z","uid":"2","activity":"ai_use","user":"ben@example.com","app":"claude.ai","outcome":"failure"}
+{"time":"2026-03-06T10:00:00Z","uid":"3","activity":"ai_use","user":"bot","kind":"service","app":"claude.ai","tokens":7,"count":5}
+{"time":"2026-03-06T10:00:00Z","uid":"4","activity":"ai_use","user":"ana@example.com","app":"homemade"}
+{"time":"2026-03-06T10:00:00Z","uid":"5","activity":"login","user":"ana@example.com","app":"claude.ai"}
+"#;
+
+    #[test]
+    fn who_uses_what_since_when() {
+        let setup = Setup::of(Config::defaults()).unwrap();
+        let setup = setup.with_format(Some("nightjar")).unwrap();
+        let mut intake = Intake::new(&setup, "s").unwrap();
+        intake.begin("memory");
+        intake.lines(RECORDS.as_bytes(), 1);
+        let batch = intake.take_batch();
+        let mut inventory = Inventory::default();
+        for row in Events::new(&batch).unwrap().rows() {
+            inventory.take(row);
+        }
+        let lines = inventory.lines(setup.tools());
+        assert_eq!(lines.len(), 2);
+        let claude = &lines[0];
+        assert_eq!((claude.tool.as_str(), claude.vendor.as_str()), ("claude.ai", "Anthropic"));
+        assert_eq!((claude.people, claude.services, claude.calls, claude.refused), (2, 1, 7, 1));
+        assert_eq!((claude.tokens, claude.bytes), (7, 10));
+        assert_eq!(claude.first, "2026-03-04T10:00:00.000Z");
+        assert_eq!((lines[1].vendor.as_str(), lines[1].status), ("", "unknown"));
+    }
+}

@@ -19,6 +19,7 @@ pub mod intake;
 pub mod interrupt;
 pub mod inventory;
 pub mod pipeline;
+pub mod query;
 pub mod setup;
 pub mod source;
 pub mod store;

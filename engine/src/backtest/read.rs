@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use crossbeam_channel::{Receiver, Sender};
 
 use super::{BacktestError, Read};
-use crate::days::{DayStore, SpillError};
+use crate::days::DayStore;
 use crate::intake::{Intake, SourceCounts};
+use crate::query::Condition;
 use crate::setup::Setup;
 use crate::source::file::{LogFile, Piece, read as read_file};
 use crate::store::quarantine::QuarantineEntry;
@@ -29,6 +30,8 @@ pub struct Inputs<'a> {
     pub memory_bytes: usize,
     /// Where to.
     pub spill_folder: PathBuf,
+    /// Only rows for which this holds are read.
+    pub condition: Option<&'a Condition>,
     /// Set by Ctrl-C.
     pub stop: &'a AtomicBool,
     /// Told how many bytes of the files were read.
@@ -269,15 +272,18 @@ impl<'a> Worker<'a> {
         Ok(())
     }
 
-    fn flush(&mut self, source: &str) -> Result<(), SpillError> {
+    fn flush(&mut self, source: &str) -> Result<(), BacktestError> {
         let Some(intake) = self.intakes.get_mut(source) else {
             return Ok(());
         };
         if intake.waiting() == 0 {
             return Ok(());
         }
-        let batch = intake.take_batch();
+        let mut batch = intake.take_batch();
+        if let Some(condition) = self.shared.inputs.condition {
+            batch = condition.apply(&batch).map_err(BacktestError::Condition)?;
+        }
         let mut days = self.shared.days.lock().expect("no reader panicked");
-        days.push(&self.shared.setup.world.calendar, batch)
+        Ok(days.push(&self.shared.setup.world.calendar, batch)?)
     }
 }

@@ -15,6 +15,7 @@ use nightjar_detectors::time::{Day, day_text};
 use crate::backtest::score::{read_labels, score};
 use crate::backtest::summary::{Summary, score_text};
 use crate::backtest::{self, BacktestError, Inputs, Judged, Read};
+use crate::query::Condition;
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile};
 use crate::store::quarantine::QuarantineEntry;
@@ -30,10 +31,11 @@ const LISTED_MAX: usize = 10;
 Examples:
   nightjar backtest samples/logs -c samples/nightjar.toml --labels samples/labels.json
   nightjar backtest 'export/*.json.gz' --format m365_audit --alerts alerts.ndjson
+  nightjar backtest logs/ --where \"source <> 'proxy' AND kind = 'person'\"
   nightjar backtest logs/2026-02 -c nightjar.toml --save-state nightjar-state   # train, then `run`")]
 pub struct BacktestArgs {
-    /// Log files (NDJSON or JSON arrays, also .gz and .zst), folders of them, or patterns; the
-    /// name of a file's folder is its source
+    /// Log files (NDJSON, JSON arrays, CSV, Parquet, Arrow; also .gz, .zst, .zip), folders of them, patterns, or `-`
+    /// for standard input; the name of a file's folder is its source
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<String>,
     /// Configuration file
@@ -48,6 +50,9 @@ pub struct BacktestArgs {
     /// Last day whose alerts are reported
     #[arg(long, value_name = "YYYY-MM-DD")]
     to: Option<chrono::NaiveDate>,
+    /// Only rows for which this holds are read: SQL over the canonical columns
+    #[arg(long = "where", value_name = "CONDITION")]
+    condition: Option<String>,
     /// Where to write the final alerts as NDJSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
@@ -79,7 +84,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
         .threads
         .map_or_else(super::default_threads, usize::from);
     let started = Instant::now();
-    let read = read(&setup, &files, threads, args.quiet, &stop)?;
+    let read = read(&setup, args, &files, threads, &stop)?;
     let Read {
         days,
         counts,
@@ -163,15 +168,16 @@ fn bar(length: u64, quiet: bool, template: &str) -> ProgressBar {
 
 fn read(
     setup: &Setup,
+    args: &BacktestArgs,
     files: &[LogFile],
     threads: usize,
-    quiet: bool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Read> {
+    let condition = args.condition.as_deref().map(Condition::parse).transpose()?;
     let bytes = files.iter().map(|file| file.bytes).sum();
     let bar = bar(
         bytes,
-        quiet,
+        args.quiet,
         "reading {wide_bar} {bytes}/{total_bytes} {eta}",
     );
     let spill_folder = std::env::temp_dir().join(format!("nightjar-{}", std::process::id()));
@@ -180,6 +186,7 @@ fn read(
         threads,
         memory_bytes: MEMORY_BYTES,
         spill_folder,
+        condition: condition.as_ref(),
         stop,
         progress: &|bytes| bar.inc(bytes),
     };

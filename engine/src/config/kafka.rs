@@ -25,12 +25,43 @@ pub fn read(mut section: Section<'_>, context: &Context<'_>, kafka: &mut Kafka) 
     if let Some(topics) = topics(&mut section) {
         kafka.topics = topics;
     }
+    if let Some(preset) = section.read("preset", preset) {
+        let of = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        kafka.options = preset.iter().map(of).collect();
+    }
     let path = section.path_of("options");
     if let Some(node) = section.node("options") {
         let options = Section::of(path, node, section.notes);
-        kafka.options = read_options(&options, context);
+        kafka.options.extend(read_options(&options, context));
     }
     section.finish();
+}
+
+type Preset = &'static [(&'static str, &'static str)];
+
+/// What a provider's door needs; single options win over it.
+const PRESETS: &[(&str, Preset)] = &[(
+    "eventhubs",
+    &[
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanism", "PLAIN"),
+        ("sasl.username", "$ConnectionString"),
+        // Azure's load balancers cut connections that are silent for four minutes.
+        ("socket.keepalive.enable", "true"),
+        ("connections.max.idle.ms", "180000"),
+        ("metadata.max.age.ms", "180000"),
+        ("topic.metadata.refresh.interval.ms", "180000"),
+    ],
+)];
+
+fn preset(node: &Node) -> Reading<Preset> {
+    let name = text(node)?;
+    let found = PRESETS.iter().find(|(known, _)| *known == name);
+    found.map(|(_, preset)| *preset).ok_or_else(|| {
+        let known: Vec<&str> = PRESETS.iter().map(|(known, _)| *known).collect();
+        let what = format!("is `{name}`, which is no preset");
+        Wrong(what, format!("write {}", known.join(", ")))
+    })
 }
 
 /// One element may hold several, separated by commas, as librdkafka has it.

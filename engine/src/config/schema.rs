@@ -101,6 +101,8 @@ mod shapes {
         brokers: Option<Vec<String>>,
         /// Topic names, or one regular expression that begins with ^.
         topics: Option<Texts>,
+        /// Settings that a provider's door needs: "eventhubs". Options of your own win.
+        preset: Option<String>,
         /// Any librdkafka setting. Secrets as { env = "NAME" } or { file = "PATH" }.
         options: Option<BTreeMap<String, OptionValue>>,
     }

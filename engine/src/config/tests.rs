@@ -510,3 +510,17 @@ fn the_schema_has_the_keys_that_are_read() {
     }
     assert!(!schema.to_string().contains("null"));
 }
+
+/// A preset sets what the provider's door needs; what the user says himself wins.
+#[test]
+fn a_preset_is_a_default() {
+    let config = load(
+        "[kafka]\npreset = \"eventhubs\"\n[kafka.options]\n\"metadata.max.age.ms\" = 1000",
+        &[],
+    )
+    .unwrap();
+    assert_eq!(config.kafka.options["sasl.username"], "$ConnectionString");
+    assert_eq!(config.kafka.options["metadata.max.age.ms"], "1000");
+    let errors = load("[kafka]\npreset = \"eventhub\"", &[]).unwrap_err();
+    assert!(errors.to_string().contains("write eventhubs"), "{errors}");
+}
