@@ -270,19 +270,31 @@ mod tests {
         let mut coverage = Coverage::default();
         coverage.take("s", &Events::new(&batch).unwrap());
         let report = coverage.report(&|_| vec!["ip".to_owned(), "country".to_owned()]);
-        let [source] = report.as_slice() else { panic!("one source") };
+        let [source] = report.as_slice() else {
+            panic!("one source")
+        };
         assert_eq!((source.rows, source.users, source.users_share), (3, 2, 1.0));
         assert_eq!(source.null_share["country"], 1.0);
         assert!((source.null_share["ip"] - 1.0 / 3.0).abs() < 1e-9);
         let verdict = |name: &str| {
-            let found = source.detectors.iter().find(|detector| detector.detector == name);
+            let found = source
+                .detectors
+                .iter()
+                .find(|detector| detector.detector == name);
             found.unwrap()
         };
         assert_eq!(verdict("off_hours_login").verdict, "works");
         assert_eq!(verdict("unusual_location").verdict, "blind");
-        assert!(verdict("unusual_location").missing[0].advice.contains("geo.city"));
+        assert!(
+            verdict("unusual_location").missing[0]
+                .advice
+                .contains("geo.city")
+        );
         assert_eq!(verdict("ai_usage_spike").verdict, "no events");
         let blind: Vec<&str> = coverage.blind(&report).iter().map(|d| d.detector).collect();
-        assert!(blind.contains(&"impossible_travel") && !blind.contains(&"mass_download"), "{blind:?}");
+        assert!(
+            blind.contains(&"impossible_travel") && !blind.contains(&"mass_download"),
+            "{blind:?}"
+        );
     }
 }

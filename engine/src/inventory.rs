@@ -148,8 +148,14 @@ mod tests {
         let lines = inventory.lines(setup.tools());
         assert_eq!(lines.len(), 2);
         let claude = &lines[0];
-        assert_eq!((claude.tool.as_str(), claude.vendor.as_str()), ("claude.ai", "Anthropic"));
-        assert_eq!((claude.people, claude.services, claude.calls, claude.refused), (2, 1, 7, 1));
+        assert_eq!(
+            (claude.tool.as_str(), claude.vendor.as_str()),
+            ("claude.ai", "Anthropic")
+        );
+        assert_eq!(
+            (claude.people, claude.services, claude.calls, claude.refused),
+            (2, 1, 7, 1)
+        );
         assert_eq!((claude.tokens, claude.bytes), (7, 10));
         assert_eq!(claude.first, "2026-03-04T10:00:00.000Z");
         assert_eq!((lines[1].vendor.as_str(), lines[1].status), ("", "unknown"));

@@ -118,7 +118,9 @@ impl Tables {
     ) -> Result<(), QueryError> {
         let table = MemTable::try_new(schema, vec![batches]);
         let added = table.and_then(|table| self.context.register_table(name, Arc::new(table)));
-        added.map(|_| ()).map_err(|error| QueryError::sql(&error, ""))
+        added
+            .map(|_| ())
+            .map_err(|error| QueryError::sql(&error, ""))
     }
 
     /// Runs one statement and gives its rows.
@@ -154,7 +156,9 @@ impl Condition {
         let context = context();
         let columns = DFSchema::try_from(pipeline_schema()).map_err(wrong)?;
         let parsed = context.parse_sql_expr(text, &columns).map_err(wrong)?;
-        let expression = context.create_physical_expr(parsed, &columns).map_err(wrong)?;
+        let expression = context
+            .create_physical_expr(parsed, &columns)
+            .map_err(wrong)?;
         match expression.data_type(&pipeline_schema()).map_err(wrong)? {
             DataType::Boolean => Ok(Condition { expression }),
             other => Err(QueryError::NotCondition(other)),
@@ -187,7 +191,10 @@ mod tests {
 "#;
 
     fn batch() -> RecordBatch {
-        let setup = Setup::of(Config::defaults()).unwrap().with_format(Some("nightjar")).unwrap();
+        let setup = Setup::of(Config::defaults())
+            .unwrap()
+            .with_format(Some("nightjar"))
+            .unwrap();
         let mut intake = Intake::new(&setup, "okta").unwrap();
         intake.begin("memory");
         intake.lines(RECORDS.as_bytes(), 1);
@@ -196,11 +203,20 @@ mod tests {
 
     #[test]
     fn a_condition_keeps_what_it_holds_for() {
-        let kept = |text: &str| Condition::parse(text).unwrap().apply(&batch()).unwrap().num_rows();
+        let kept = |text: &str| {
+            Condition::parse(text)
+                .unwrap()
+                .apply(&batch())
+                .unwrap()
+                .num_rows()
+        };
         assert_eq!(kept("activity = 'login'"), 3);
         assert_eq!(kept("user = 'ana@example.com'"), 1);
         assert_eq!(kept("user <> 'ana@example.com'"), 1, "unknown is not kept");
-        assert_eq!(kept("time >= '2026-03-05T00:00:00.5Z' AND source = 'okta'"), 2);
+        assert_eq!(
+            kept("time >= '2026-03-05T00:00:00.5Z' AND source = 'okta'"),
+            2
+        );
     }
 
     #[test]
@@ -208,19 +224,36 @@ mod tests {
         let said = |text: &str| Condition::parse(text).unwrap_err().to_string();
         assert!(said("usr = 'x'").contains("usr"), "{}", said("usr = 'x'"));
         assert!(said("user").contains("not yes or no"), "{}", said("user"));
-        assert!(said("user = = 1").contains("column 8"), "{}", said("user = = 1"));
+        assert!(
+            said("user = = 1").contains("column 8"),
+            "{}",
+            said("user = = 1")
+        );
     }
 
     #[tokio::test]
     async fn queries_read_and_nothing_else() {
         let tables = Tables::default();
-        tables.add("events", pipeline_schema(), vec![batch()]).unwrap();
-        let (_, rows) = tables.run("SELECT count(*) FROM events WHERE user IS NULL").await.unwrap();
+        tables
+            .add("events", pipeline_schema(), vec![batch()])
+            .unwrap();
+        let (_, rows) = tables
+            .run("SELECT count(*) FROM events WHERE user IS NULL")
+            .await
+            .unwrap();
         assert_eq!(rows[0].num_rows(), 1);
-        for sql in ["CREATE TABLE x AS SELECT 1", "COPY events TO 'x.csv'", "INSERT INTO events SELECT * FROM events"] {
+        for sql in [
+            "CREATE TABLE x AS SELECT 1",
+            "COPY events TO 'x.csv'",
+            "INSERT INTO events SELECT * FROM events",
+        ] {
             assert!(tables.run(sql).await.is_err(), "{sql}");
         }
-        let said = tables.run("SELECT usr FROM events").await.unwrap_err().to_string();
+        let said = tables
+            .run("SELECT usr FROM events")
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("line 1, column 8"), "{said}");
     }
 }

@@ -21,8 +21,10 @@ fn rows(folder: &Folder) -> String {
 }
 
 fn csv(rows: &str) -> Vec<u8> {
-    let rows: Vec<serde_json::Map<String, serde_json::Value>> =
-        rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let rows: Vec<serde_json::Map<String, serde_json::Value>> = rows
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
     let mut heads: Vec<&String> = rows.iter().flat_map(|row| row.keys()).collect();
     heads.sort();
     heads.dedup();
@@ -43,7 +45,8 @@ fn arrow_file(rows: &str, path: &Path) {
     let mut input = std::io::Cursor::new(rows.as_bytes());
     let (schema, _) = infer_json_schema_from_seekable(&mut input, None).unwrap();
     let schema = std::sync::Arc::new(schema);
-    let mut out = arrow_ipc::writer::FileWriter::try_new(File::create(path).unwrap(), &schema).unwrap();
+    let mut out =
+        arrow_ipc::writer::FileWriter::try_new(File::create(path).unwrap(), &schema).unwrap();
     for batch in ReaderBuilder::new(schema).build(input).unwrap() {
         out.write(&batch.unwrap()).unwrap();
     }
@@ -67,7 +70,10 @@ fn every_layout_gives_the_same_rows_and_the_same_digest() {
     assert!(1000 < rows.lines().count());
     let plain = folder.write("a/plain.ndjson", &rows);
     folder.write("b/table.csv", csv(&rows));
-    folder.write("c/table.csv.zst", zstd::encode_all(&csv(&rows)[..], 1).unwrap());
+    folder.write(
+        "c/table.csv.zst",
+        zstd::encode_all(&csv(&rows)[..], 1).unwrap(),
+    );
     arrow_file(&rows, folder.write("d/columns.arrow", "").as_ref());
     let half = rows.len() / 2 + rows[rows.len() / 2..].find('\n').unwrap() + 1;
     let (first, second) = (&rows.as_bytes()[..half], &rows.as_bytes()[half..]);
@@ -102,7 +108,10 @@ fn a_column_that_holds_the_record_is_looked_into() {
         "RecordId,CreationDate,AuditData\r\n1,2026-03-02,\"{\"\"Id\"\":\"\"1\"\",\"\"RecordType\"\":6,\"\"Workload\"\":\"\"SharePoint\"\",\"\"CreationTime\"\":\"\"2026-03-02T10:00:00\"\",\"\"Operation\"\":\"\"FileDownloaded\"\",\"\"UserId\"\":\"\"ana@example.com\"\"}\"\r\n",
     );
     let out = run(["normalize", &path]).ended(0).out();
-    assert!(out.contains("\"activity\":\"download\"") && out.contains("ana@example.com"), "{out}");
+    assert!(
+        out.contains("\"activity\":\"download\"") && out.contains("ana@example.com"),
+        "{out}"
+    );
 }
 
 #[test]
@@ -113,8 +122,14 @@ fn standard_input_is_a_file_too() {
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let record = r#"{"time":"2026-03-02T10:00:00Z","uid":"1","activity":"login","user":"ana@example.com"}"#;
-    child.stdin.take().unwrap().write_all(record.as_bytes()).unwrap();
+    let record =
+        r#"{"time":"2026-03-02T10:00:00Z","uid":"1","activity":"login","user":"ana@example.com"}"#;
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(record.as_bytes())
+        .unwrap();
     let done = child.wait_with_output().unwrap();
     assert!(String::from_utf8_lossy(&done.stdout).contains("\"source\":\"stdin\""));
 }
@@ -123,9 +138,14 @@ fn standard_input_is_a_file_too() {
 #[test]
 fn damaged_columnar_files_and_archives_are_told() {
     let folder = Folder::new();
-    let good = r#"{"time":"2026-03-02T10:00:00Z","uid":"1","activity":"login","user":"ana@example.com"}"#;
+    let good =
+        r#"{"time":"2026-03-02T10:00:00Z","uid":"1","activity":"login","user":"ana@example.com"}"#;
     folder.write("good.ndjson", good);
-    for (name, magic) in [("x.parquet", &b"PAR1"[..]), ("x.arrow", b"ARROW1\0\0"), ("x.zip", b"PK\x03\x04")] {
+    for (name, magic) in [
+        ("x.parquet", &b"PAR1"[..]),
+        ("x.arrow", b"ARROW1\0\0"),
+        ("x.zip", b"PK\x03\x04"),
+    ] {
         let mut bytes = magic.to_vec();
         bytes.extend_from_slice(&[7; 4000]);
         bytes.extend_from_slice(b"PAR1");
@@ -134,6 +154,10 @@ fn damaged_columnar_files_and_archives_are_told() {
     let done = run(["normalize", &folder.at("")]).ended(0);
     assert_eq!(done.out().lines().count(), 1);
     for name in ["x.parquet", "x.arrow", "x.zip"] {
-        assert!(done.err().contains(&format!("{name}@1: ")), "{}", done.err());
+        assert!(
+            done.err().contains(&format!("{name}@1: ")),
+            "{}",
+            done.err()
+        );
     }
 }

@@ -173,7 +173,11 @@ fn read(
     threads: usize,
     stop: &AtomicBool,
 ) -> anyhow::Result<Read> {
-    let condition = args.condition.as_deref().map(Condition::parse).transpose()?;
+    let condition = args
+        .condition
+        .as_deref()
+        .map(Condition::parse)
+        .transpose()?;
     let bytes = files.iter().map(|file| file.bytes).sum();
     let bar = bar(
         bytes,

@@ -50,7 +50,11 @@ pub struct NormalizeArgs {
 pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
-    let condition = args.condition.as_deref().map(Condition::parse).transpose()?;
+    let condition = args
+        .condition
+        .as_deref()
+        .map(Condition::parse)
+        .transpose()?;
     let mut out = match &args.to {
         Some(path) => Output::Parquet(parquet(path)?),
         None => Output::Lines(BufWriter::new(std::io::stdout().lock())),

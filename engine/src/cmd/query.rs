@@ -74,13 +74,19 @@ pub fn run(args: &QueryArgs) -> anyhow::Result<ExitCode> {
         let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
         let (mut events, mut rejected) = (Vec::new(), Vec::new());
         let canonical: Vec<usize> = (0..CANONICAL_COLUMNS).collect();
-        rows::read(&setup, &args.paths, true, &stop, &mut |_, batch, mut bad| {
-            rejected.append(&mut bad);
-            if 0 < batch.num_rows() {
-                events.push(batch.project(&canonical)?);
-            }
-            Ok(())
-        })?;
+        rows::read(
+            &setup,
+            &args.paths,
+            true,
+            &stop,
+            &mut |_, batch, mut bad| {
+                rejected.append(&mut bad);
+                if 0 < batch.num_rows() {
+                    events.push(batch.project(&canonical)?);
+                }
+                Ok(())
+            },
+        )?;
         tables.add("events", canonical_schema(), events)?;
         let (schema, bad) = json_table(rejected.iter().map(quarantine_row), QUARANTINE_SHAPE)?;
         tables.add("quarantine", schema, bad)?;
@@ -90,12 +96,17 @@ pub fn run(args: &QueryArgs) -> anyhow::Result<ExitCode> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().build()?;
     let (schema, found) = runtime.block_on(tables.run(&args.sql))?;
-    print(&schema, &found, if args.json { Output::Json } else { args.output })?;
+    print(
+        &schema,
+        &found,
+        if args.json { Output::Json } else { args.output },
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// A row that gives the table its columns when there is nothing in it.
-const QUARANTINE_SHAPE: &str = r#"{"source":"","origin":"","offset":0,"element":0,"reason":"","bytes":0}"#;
+const QUARANTINE_SHAPE: &str =
+    r#"{"source":"","origin":"","offset":0,"element":0,"reason":"","bytes":0}"#;
 
 fn quarantine_row(entry: &QuarantineEntry) -> serde_json::Value {
     json!({
@@ -153,7 +164,8 @@ fn print(schema: &SchemaRef, found: &[RecordBatch], output: Output) -> anyhow::R
     let mut out = std::io::stdout().lock();
     match output {
         Output::Table => {
-            let table = arrow::util::pretty::pretty_format_batches_with_schema(schema.clone(), found)?;
+            let table =
+                arrow::util::pretty::pretty_format_batches_with_schema(schema.clone(), found)?;
             writeln!(out, "{table}")?;
         }
         Output::Json => {

@@ -131,7 +131,8 @@ fn archive(file: File, progress: &dyn Fn(u64), stand: &mut Stand<'_>) -> Control
         match archive.by_index(number) {
             Ok(member) if member.is_dir() => {}
             Ok(member) => {
-                let shape = Shape::of(Path::new(member.name()));
+                let name = member.name().unwrap_or_default();
+                let shape = Shape::of(Path::new(&*name));
                 let packed = member.compressed_size();
                 shaped(member, shape, stand)?;
                 progress(packed);
