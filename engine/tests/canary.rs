@@ -9,6 +9,8 @@
 mod common;
 #[path = "canary/formats.rs"]
 mod formats;
+#[path = "canary/saas.rs"]
+mod saas;
 
 use std::path::Path;
 use std::time::Duration;

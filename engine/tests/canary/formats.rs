@@ -3,6 +3,8 @@
 //!
 //! Invariant: a place that is not listed may never be seen. An element of a list goes by the name it bears.
 
+use crate::saas;
+
 /// One format.
 pub struct Format {
     /// Its name.
@@ -49,7 +51,28 @@ fn is_like(pattern: &str, path: &str) -> bool {
     }
 }
 
-pub const FORMATS: &[Format] = &[OKTA, ENTRA, M365, GOOGLE, AWS, LITELLM, PROXY, NIGHTJAR];
+pub const FORMATS: &[Format] = &[
+    OKTA,
+    ENTRA,
+    M365,
+    GOOGLE,
+    AWS,
+    LITELLM,
+    PROXY,
+    NIGHTJAR,
+    saas::ENTRA_AUDIT,
+    saas::GITHUB_AUDIT,
+    saas::ONELOGIN,
+    saas::AUTH0,
+    saas::DUO,
+    saas::SLACK,
+    saas::BOX,
+    saas::DROPBOX,
+    saas::ZOOM,
+    saas::SNOWFLAKE,
+    saas::SALESFORCE,
+    saas::NOTION,
+];
 
 const OKTA: Format = Format {
     name: "okta",

@@ -9,6 +9,7 @@ mod privacy;
 mod real;
 mod traps;
 mod user_formats;
+mod vendor_golden;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -32,6 +32,9 @@ const CONTENT: [&str; 21] = [
     "description",
 ];
 
+/// Words for what was done that the vendor chooses, not people: they decide, and never leave.
+const DECIDES: [(&str, &str); 2] = [("auth0", "data.description"), ("auth0", "description")];
+
 /// The record with a marked field of every such name, and of an unknown one, in every object.
 fn marked(value: &Value) -> Value {
     match value {
@@ -88,6 +91,9 @@ fn formats_name_no_content() {
         let paths = format.paths();
         assert!(2 < paths.len());
         for path in paths {
+            if DECIDES.contains(&(format.name.as_str(), path)) {
+                continue;
+            }
             for key in path.split(['.', '[', ']', '"', '=']) {
                 let content = CONTENT
                     .iter()

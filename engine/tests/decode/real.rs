@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{decode, decode_with, decoder};
 
-fn data() -> Option<PathBuf> {
+/// The folder of real data, where there is one.
+pub fn data() -> Option<PathBuf> {
     let folder = std::env::var_os("NIGHTJAR_DATA").map(PathBuf::from);
     if folder.is_none() {
         eprintln!("skipped: NIGHTJAR_DATA is not set");
@@ -71,7 +72,8 @@ fn every_event_of_a_supported_vendor_is_recognised() {
     assert!(300 <= read, "{read} rows, {without_time} without a time");
 }
 
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// Every JSON file below a folder.
+pub fn files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {
