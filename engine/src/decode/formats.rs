@@ -14,21 +14,28 @@ use super::language::{FormatFile, Literal, OneOrMore, SourceFile};
 /// Number of classes that a batch can tell apart.
 const CLASSES_MAX: usize = 127;
 
-const SHIPPED: [(&str, &str); 8] = [
-    (
-        "aws_cloudtrail",
-        include_str!("../formats/aws_cloudtrail.toml"),
-    ),
+const SHIPPED: [(&str, &str); 21] = [
+    ("agent_telemetry", include_str!("../formats/agent_telemetry.toml")),
+    ("anthropic_activity", include_str!("../formats/anthropic_activity.toml")),
+    ("anthropic_usage", include_str!("../formats/anthropic_usage.toml")),
+    ("aws_bedrock", include_str!("../formats/aws_bedrock.toml")),
+    ("aws_cloudtrail", include_str!("../formats/aws_cloudtrail.toml")),
+    ("cisco_umbrella", include_str!("../formats/cisco_umbrella.toml")),
+    ("claude_code_usage", include_str!("../formats/claude_code_usage.toml")),
     ("entra_signin", include_str!("../formats/entra_signin.toml")),
-    (
-        "google_workspace",
-        include_str!("../formats/google_workspace.toml"),
-    ),
+    ("google_workspace", include_str!("../formats/google_workspace.toml")),
     ("litellm", include_str!("../formats/litellm.toml")),
     ("m365_audit", include_str!("../formats/m365_audit.toml")),
+    ("netskope", include_str!("../formats/netskope.toml")),
     ("nightjar", include_str!("../formats/nightjar.toml")),
     ("okta", include_str!("../formats/okta.toml")),
+    ("openai_audit", include_str!("../formats/openai_audit.toml")),
+    ("openai_usage", include_str!("../formats/openai_usage.toml")),
+    ("otel_genai", include_str!("../formats/otel_genai.toml")),
+    ("palo_alto", include_str!("../formats/palo_alto.toml")),
+    ("squid", include_str!("../formats/squid.toml")),
     ("web_proxy", include_str!("../formats/web_proxy.toml")),
+    ("zscaler", include_str!("../formats/zscaler.toml")),
 ];
 
 /// Why formats cannot be used.
