@@ -15,15 +15,36 @@ use super::language::{FormatFile, Literal, OneOrMore, SourceFile};
 const CLASSES_MAX: usize = 127;
 
 const SHIPPED: [(&str, &str); 21] = [
-    ("agent_telemetry", include_str!("../formats/agent_telemetry.toml")),
-    ("anthropic_activity", include_str!("../formats/anthropic_activity.toml")),
-    ("anthropic_usage", include_str!("../formats/anthropic_usage.toml")),
+    (
+        "agent_telemetry",
+        include_str!("../formats/agent_telemetry.toml"),
+    ),
+    (
+        "anthropic_activity",
+        include_str!("../formats/anthropic_activity.toml"),
+    ),
+    (
+        "anthropic_usage",
+        include_str!("../formats/anthropic_usage.toml"),
+    ),
     ("aws_bedrock", include_str!("../formats/aws_bedrock.toml")),
-    ("aws_cloudtrail", include_str!("../formats/aws_cloudtrail.toml")),
-    ("cisco_umbrella", include_str!("../formats/cisco_umbrella.toml")),
-    ("claude_code_usage", include_str!("../formats/claude_code_usage.toml")),
+    (
+        "aws_cloudtrail",
+        include_str!("../formats/aws_cloudtrail.toml"),
+    ),
+    (
+        "cisco_umbrella",
+        include_str!("../formats/cisco_umbrella.toml"),
+    ),
+    (
+        "claude_code_usage",
+        include_str!("../formats/claude_code_usage.toml"),
+    ),
     ("entra_signin", include_str!("../formats/entra_signin.toml")),
-    ("google_workspace", include_str!("../formats/google_workspace.toml")),
+    (
+        "google_workspace",
+        include_str!("../formats/google_workspace.toml"),
+    ),
     ("litellm", include_str!("../formats/litellm.toml")),
     ("m365_audit", include_str!("../formats/m365_audit.toml")),
     ("netskope", include_str!("../formats/netskope.toml")),
