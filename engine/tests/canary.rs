@@ -6,9 +6,15 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "canary/ai_formats.rs"]
+mod ai_formats;
 mod common;
 #[path = "canary/formats.rs"]
 mod formats;
+#[path = "canary/schema_formats.rs"]
+mod schema_formats;
+#[path = "canary/web_formats.rs"]
+mod web_formats;
 
 use std::path::Path;
 use std::time::Duration;
@@ -97,7 +103,7 @@ fn walk(value: &Value, path: &str, change: &dyn Fn(&str, &Value) -> Value) -> Va
         }
         Value::Array(elements) => {
             let below = |element: &Value| {
-                let name = ["name", "Name", "type"]
+                let name = ["name", "Name", "type", "key"]
                     .iter()
                     .find_map(|key| element[key].as_str());
                 let name = name.unwrap_or_default().replace('.', "_");

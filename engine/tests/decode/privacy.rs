@@ -32,6 +32,17 @@ const CONTENT: [&str; 21] = [
     "description",
 ];
 
+/// Places that lead past such a name, to a number or to the name of a model.
+const HARMLESS: [&str; 7] = [
+    r#"attributes."gen_ai.response.model""#,
+    r#"attributes."gen_ai.response.model".stringValue"#,
+    "input.inputTokenCount",
+    "input.cacheWriteInputTokenCount",
+    "output.outputTokenCount",
+    "tokens.input",
+    "tokens.output",
+];
+
 /// The record with a marked field of every such name, and of an unknown one, in every object.
 fn marked(value: &Value) -> Value {
     match value {
@@ -87,7 +98,7 @@ fn formats_name_no_content() {
     for format in Formats::shipped().all() {
         let paths = format.paths();
         assert!(2 < paths.len());
-        for path in paths {
+        for path in paths.into_iter().filter(|path| !HARMLESS.contains(path)) {
             for key in path.split(['.', '[', ']', '"', '=']) {
                 let content = CONTENT
                     .iter()
