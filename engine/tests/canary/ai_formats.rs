@@ -55,7 +55,7 @@ pub const ANTHROPIC_ACTIVITY: Format = Format {
     source: "anthropic_activity",
     samples: &[
         r#"{"actor":{"email_address":"Ana@Example.com","ip_address":"203.0.113.10","type":"user_actor","user_agent":"Mozilla/5.0","user_id":"user_01A"},"created_at":"2026-03-02T10:00:00.123456Z","id":"activity_01","organization_id":"org_01","organization_uuid":"ab-01","type":"sso_login_succeeded"}"#,
-        r#"{"actor":{"email_address":"Ana@Example.com","ip_address":"203.0.113.10","type":"user_actor","user_agent":"Mozilla/5.0","user_id":"user_01A"},"created_at":"2026-03-02T10:00:00.123456Z","id":"activity_07","organization_id":"org_01","organization_uuid":"ab-01","role":"owner","target_user_email":"ben@example.com","type":"role_assignment_granted"}"#,
+        r#"{"actor":{"email_address":"Ana@Example.com","ip_address":"203.0.113.10","type":"user_actor","user_agent":"Mozilla/5.0","user_id":"user_01A"},"created_at":"2026-03-02T10:00:00.123456Z","id":"activity_07","organization_id":"org_01","organization_uuid":"ab-01","resource_id":"org_01","resource_type":"organization","role":"owner","target_id":"user_02B","target_type":"user","type":"role_assignment_granted"}"#,
         r#"{"actor":{"email_address":"Ana@Example.com","ip_address":"203.0.113.10","type":"user_actor","user_agent":"Mozilla/5.0","user_id":"user_01A"},"created_at":"2026-03-02T10:00:00.123456Z","id":"activity_10","mcp_server_id":"mcpsrv_01","mcp_server_name":"warehouse","organization_id":"org_01","organization_uuid":"ab-01","type":"mcp_server_created"}"#,
         r#"{"actor":{"admin_api_key_id":"apikey_07","ip_address":"203.0.113.11","type":"admin_api_key_actor"},"api_key_id":"apikey_08","created_at":"2026-03-02T10:00:00.123456Z","id":"activity_09","organization_id":"org_01","organization_uuid":"ab-01","type":"api_key_created"}"#,
     ],
@@ -64,10 +64,10 @@ pub const ANTHROPIC_ACTIVITY: Format = Format {
         "actor.user_id",
         "id",
         "role",
-        "target_user_email",
+        "target_id",
+        "mcp_server_id",
         "actor.admin_api_key_id",
         "api_key_id",
-        "mcp_server_id",
     ],
     typed: &[
         "actor.ip_address",

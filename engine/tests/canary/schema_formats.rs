@@ -179,6 +179,7 @@ pub const SENTINEL_TABLE: Format = Format {
         "ClientIP",
         "IsManagedDevice",
         "Operation",
+        "RecordType",
         "SourceFileName",
         "UserType",
         "AccountType",
