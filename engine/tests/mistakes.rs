@@ -158,7 +158,7 @@ fn wrong_names() {
         refused(
             &[command, &log, "--format", "okto"],
             1,
-            &["\"okto\"", "okta, web_proxy, or auto"],
+            &["\"okto\"", "okta, ", ", or auto"],
         );
     }
     refused(

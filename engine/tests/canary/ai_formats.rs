@@ -4,6 +4,7 @@
 
 use crate::formats::Format;
 
+/// Coding agents' events over OTLP (Claude Code, Codex, Gemini CLI).
 pub const AGENT_TELEMETRY: Format = Format {
     name: "agent_telemetry",
     source: "agent_telemetry",
@@ -50,6 +51,7 @@ pub const AGENT_TELEMETRY: Format = Format {
     ],
 };
 
+/// Anthropic activity feed (Compliance API).
 pub const ANTHROPIC_ACTIVITY: Format = Format {
     name: "anthropic_activity",
     source: "anthropic_activity",
@@ -78,6 +80,7 @@ pub const ANTHROPIC_ACTIVITY: Format = Format {
     ],
 };
 
+/// Anthropic usage report (Messages).
 pub const ANTHROPIC_USAGE: Format = Format {
     name: "anthropic_usage",
     source: "anthropic_usage",
@@ -100,6 +103,7 @@ pub const ANTHROPIC_USAGE: Format = Format {
     ],
 };
 
+/// Amazon Bedrock model invocation log.
 pub const AWS_BEDROCK: Format = Format {
     name: "aws_bedrock",
     source: "aws_bedrock",
@@ -122,6 +126,7 @@ pub const AWS_BEDROCK: Format = Format {
     ],
 };
 
+/// Claude Code usage report (a person's day).
 pub const CLAUDE_CODE_USAGE: Format = Format {
     name: "claude_code_usage",
     source: "claude_code_usage",
@@ -143,6 +148,7 @@ pub const CLAUDE_CODE_USAGE: Format = Format {
     ],
 };
 
+/// OpenAI organization audit log.
 pub const OPENAI_AUDIT: Format = Format {
     name: "openai_audit",
     source: "openai_audit",
@@ -182,6 +188,7 @@ pub const OPENAI_AUDIT: Format = Format {
     ],
 };
 
+/// OpenAI usage report (buckets).
 pub const OPENAI_USAGE: Format = Format {
     name: "openai_usage",
     source: "openai_usage",
@@ -207,6 +214,7 @@ pub const OPENAI_USAGE: Format = Format {
     ],
 };
 
+/// OpenTelemetry generative-AI spans.
 pub const OTEL_GENAI: Format = Format {
     name: "otel_genai",
     source: "otel_genai",

@@ -4,6 +4,7 @@
 
 use crate::formats::Format;
 
+/// Elastic Common Schema (ECS).
 pub const ECS: Format = Format {
     name: "ecs",
     source: "ecs",
@@ -49,6 +50,7 @@ pub const ECS: Format = Format {
     ],
 };
 
+/// OCSF 1.1-1.8 (identity, application, HTTP; AI operation).
 pub const OCSF: Format = Format {
     name: "ocsf",
     source: "ocsf",
@@ -118,6 +120,7 @@ pub const OCSF: Format = Format {
     ],
 };
 
+/// Microsoft Sentinel tables (sign-ins, audit, Office, cloud apps, Copilot).
 pub const SENTINEL_TABLE: Format = Format {
     name: "sentinel_table",
     source: "sentinel_table",

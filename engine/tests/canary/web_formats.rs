@@ -4,6 +4,7 @@
 
 use crate::formats::Format;
 
+/// Cisco Umbrella web and DNS activity.
 pub const CISCO_UMBRELLA: Format = Format {
     name: "cisco_umbrella",
     source: "cisco_umbrella",
@@ -32,6 +33,7 @@ pub const CISCO_UMBRELLA: Format = Format {
     ],
 };
 
+/// Netskope page, application, alert and audit events.
 pub const NETSKOPE: Format = Format {
     name: "netskope",
     source: "netskope",
@@ -81,6 +83,7 @@ pub const NETSKOPE: Format = Format {
     ],
 };
 
+/// Palo Alto Networks firewall and GlobalProtect logs as JSON.
 pub const PALO_ALTO: Format = Format {
     name: "palo_alto",
     source: "palo_alto",
@@ -106,6 +109,7 @@ pub const PALO_ALTO: Format = Format {
     ],
 };
 
+/// Squid access log as JSON.
 pub const SQUID: Format = Format {
     name: "squid",
     source: "squid",
@@ -130,6 +134,7 @@ pub const SQUID: Format = Format {
     ],
 };
 
+/// Zscaler web and audit log (NSS as JSON).
 pub const ZSCALER: Format = Format {
     name: "zscaler",
     source: "zscaler",
