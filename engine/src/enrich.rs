@@ -18,7 +18,7 @@ use nightjar_detectors::event::{Draft, Kind};
 
 use crate::config::{Config, ConfigErrors, Hashes};
 
-pub use ai_tools::{AiTools, Tool};
+pub use ai_tools::{AiTools, Instance, Tool};
 pub use cache::EnrichCache;
 pub use directory::read_directory;
 pub use geo::{Geo, Place};

@@ -6,11 +6,17 @@
 
 #![allow(clippy::unwrap_used)] // a panic is how a test fails
 
+#[path = "canary/ai_formats.rs"]
+mod ai_formats;
 mod common;
 #[path = "canary/formats.rs"]
 mod formats;
 #[path = "canary/saas.rs"]
 mod saas;
+#[path = "canary/schema_formats.rs"]
+mod schema_formats;
+#[path = "canary/web_formats.rs"]
+mod web_formats;
 
 use std::path::Path;
 use std::time::Duration;
@@ -99,7 +105,7 @@ fn walk(value: &Value, path: &str, change: &dyn Fn(&str, &Value) -> Value) -> Va
         }
         Value::Array(elements) => {
             let below = |element: &Value| {
-                let name = ["name", "Name", "type"]
+                let name = ["name", "Name", "type", "key"]
                     .iter()
                     .find_map(|key| element[key].as_str());
                 let name = name.unwrap_or_default().replace('.', "_");

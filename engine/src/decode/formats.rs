@@ -14,34 +14,8 @@ use super::language::{FormatFile, Literal, OneOrMore, SourceFile};
 /// Number of classes that a batch can tell apart.
 const CLASSES_MAX: usize = 127;
 
-const SHIPPED: [(&str, &str); 20] = [
-    ("auth0", include_str!("../formats/auth0.toml")),
-    (
-        "aws_cloudtrail",
-        include_str!("../formats/aws_cloudtrail.toml"),
-    ),
-    ("box", include_str!("../formats/box.toml")),
-    ("dropbox", include_str!("../formats/dropbox.toml")),
-    ("duo", include_str!("../formats/duo.toml")),
-    ("entra_audit", include_str!("../formats/entra_audit.toml")),
-    ("entra_signin", include_str!("../formats/entra_signin.toml")),
-    ("github_audit", include_str!("../formats/github_audit.toml")),
-    (
-        "google_workspace",
-        include_str!("../formats/google_workspace.toml"),
-    ),
-    ("litellm", include_str!("../formats/litellm.toml")),
-    ("m365_audit", include_str!("../formats/m365_audit.toml")),
-    ("nightjar", include_str!("../formats/nightjar.toml")),
-    ("notion", include_str!("../formats/notion.toml")),
-    ("okta", include_str!("../formats/okta.toml")),
-    ("onelogin", include_str!("../formats/onelogin.toml")),
-    ("salesforce", include_str!("../formats/salesforce.toml")),
-    ("slack", include_str!("../formats/slack.toml")),
-    ("snowflake", include_str!("../formats/snowflake.toml")),
-    ("web_proxy", include_str!("../formats/web_proxy.toml")),
-    ("zoom", include_str!("../formats/zoom.toml")),
-];
+/// The shipped formats, name and text, by name: every file of `formats/`, listed by the build script.
+const SHIPPED: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/formats.rs"));
 
 /// Why formats cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -20,7 +20,7 @@ const MONTHS: [&[u8; 3]; 12] = [
 pub(crate) fn parse_time(text: &str, zone_minutes: i32) -> Result<i64, TimeError> {
     let bytes = text.trim_ascii().as_bytes();
     let time = match bytes {
-        [_, _, _, _, b'-', ..] => calendar(bytes, zone_minutes),
+        [_, _, _, _, b'-' | b'/', ..] => calendar(bytes, zone_minutes),
         [b'0'..=b'9', ..]
             if bytes
                 .iter()
@@ -84,17 +84,17 @@ fn millis(digits: &[u8]) -> i64 {
     digit(0) * 100 + digit(1) * 10 + digit(2)
 }
 
-/// `2024-05-06T07:08:09.123+02:00`, with a space for the T, without seconds or zone.
+/// `2024-05-06T07:08:09.123+02:00`, with a space for the T, with slashes, without seconds or zone.
 fn calendar(bytes: &[u8], zone_minutes: i32) -> Option<i64> {
     let [
         y0,
         y1,
         y2,
         y3,
-        b'-',
+        b'-' | b'/',
         m0,
         m1,
-        b'-',
+        b'-' | b'/',
         d0,
         d1,
         b'T' | b't' | b' ',
@@ -162,26 +162,51 @@ fn zone(bytes: &[u8], default_minutes: i32) -> Option<i64> {
     }
 }
 
+/// The number of a month by its name's first three letters.
+fn month(name: &[u8]) -> Option<i64> {
+    let three = name.first_chunk::<3>()?.to_ascii_lowercase();
+    let index = MONTHS.iter().position(|month| month.as_slice() == three)?;
+    Some(index as i64 + 1)
+}
+
+/// What follows the weekday in `Mon Dec 12 19:31:41 2022` or `Mon Dec 12 19:31:41 UTC 2022`.
+fn year_last(bytes: &[u8], zone_minutes: i32) -> Option<i64> {
+    let mut parts = bytes
+        .split(|byte| *byte == b' ')
+        .filter(|part| !part.is_empty());
+    let (month, day) = (month(parts.next()?)?, parts.next()?);
+    let (clock_ms, rest) = clock_ms(parts.next()?)?;
+    let (zone_name, year) = match (parts.next()?, parts.next()) {
+        (year, None) => (&b""[..], year),
+        (name, Some(year)) => (name, year),
+    };
+    if 2 < day.len() || year.len() != 4 || !rest.is_empty() || parts.next().is_some() {
+        return None;
+    }
+    let days = days(number(year)?, month, number(day)?)?;
+    Some(days * 86_400_000 + clock_ms - zone(zone_name, zone_minutes)? * 60_000)
+}
+
 /// `Dec 12 2022 19:31:41`, `12 Dec 2022 19:31:41 GMT`, `Mon, 12 Dec 2022 19:31:41 +0000`.
 fn worded(bytes: &[u8], zone_minutes: i32) -> Option<i64> {
     let bytes = match bytes {
         [_, _, _, b',', b' ', rest @ ..] => rest,
+        [_, _, _, b' ', rest @ ..] => match year_last(rest, zone_minutes) {
+            Some(time) => return Some(time),
+            None => bytes,
+        },
         _ => bytes,
     };
     let mut parts = bytes.splitn(4, |byte| matches!(byte, b' ' | b'-'));
     let (first, second, year) = (parts.next()?, parts.next()?, number(parts.next()?)?);
-    let named = |part: &[u8]| {
-        let three = part.first_chunk::<3>()?.to_ascii_lowercase();
-        MONTHS.iter().position(|month| month.as_slice() == three)
-    };
-    let (month, day) = match named(first) {
+    let (month, day) = match month(first) {
         Some(month) => (month, second.strip_suffix(b",").unwrap_or(second)),
-        None => (named(second)?, first),
+        None => (month(second)?, first),
     };
     if 2 < day.len() {
         return None;
     }
-    let days = days(year, month as i64 + 1, number(day)?)?;
+    let days = days(year, month, number(day)?)?;
     let (clock_ms, rest) = clock_ms(parts.next()?)?;
     Some(days * 86_400_000 + clock_ms - zone(rest, zone_minutes)? * 60_000)
 }
@@ -226,6 +251,9 @@ mod tests {
             "Dec 12 2022 19:31:41",
             "12 Dec 2022 19:31:41 GMT",
             "Mon, 12 Dec 2022 19:31:41 +0000",
+            "Mon Dec 12 19:31:41 2022",
+            "Mon Dec 12 19:31:41 GMT 2022",
+            "2022/12/12 19:31:41",
             "1670873501",
             "1670873501000",
             "1670873501000000",
@@ -243,6 +271,10 @@ mod tests {
         assert_eq!(parse_time("1670873501.5", 0), Ok(1_670_873_501_500));
         assert_eq!(parse_time("2022-12-12 20:31:41", 60), Ok(1_670_873_501_000));
         assert_eq!(parse_time("2022-12-12T19:31Z", 0), Ok(1_670_873_460_000));
+        assert_eq!(
+            parse_time("Fri Dec  2 19:31:41 2022", 0),
+            Ok(1_670_009_501_000)
+        );
     }
 
     #[test]
@@ -257,6 +289,8 @@ mod tests {
             "2022-01-01",
             "12/12/2022 7:31:41 PM",
             "2022-01-01T00:00:00Zx",
+            "Mon Dec 12 19:31:41 02022",
+            "Mon Dec 12 19:31:41",
             "-5",
         ] {
             assert_eq!(parse_time(text, 0), Err(TimeError::Unreadable), "{text}");

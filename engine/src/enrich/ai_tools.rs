@@ -24,13 +24,39 @@ pub struct Tool {
     pub name: Arc<str>,
     /// Who makes it; empty for a company's own entry.
     pub vendor: String,
-    /// chat, assistant, search, agent, coding, api, platform, image, video, audio, meeting, writing,
-    /// translation, companion; `own` for a company's own entry.
+    /// chat, assistant, search, agent, coding, api, gateway, platform, image, video, audio, meeting,
+    /// writing, translation, companion; `own` for a company's own entry.
     pub category: String,
+    /// Whose instance of the tool its hosts serve.
+    pub instance: Instance,
     /// What the company decided.
     pub status: ToolStatus,
     /// First day of that status, days since 1970-01-01.
     pub since: Option<i32>,
+}
+
+/// Whose instance of a tool a host serves, as far as the host alone tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Instance {
+    /// One that a company runs or has rented.
+    Company,
+    /// One that a person has of his own.
+    Personal,
+    /// The host serves both.
+    #[default]
+    Unknown,
+}
+
+impl Instance {
+    /// The word in the catalog.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Instance::Company => "company",
+            Instance::Personal => "personal",
+            Instance::Unknown => "unknown",
+        }
+    }
 }
 
 /// The tools by host.
@@ -61,6 +87,9 @@ struct ShippedTool {
     name: String,
     vendor: String,
     category: String,
+    #[serde(default)]
+    instance: Instance,
+    /// None where the tool has no host of its own, and other logs name it.
     domains: Vec<String>,
 }
 
@@ -80,25 +109,27 @@ impl AiTools {
                 name,
                 vendor,
                 category,
+                instance,
                 domains,
             } = tool;
             let index = tools.add(Tool {
                 name: name.into(),
                 vendor,
                 category,
+                instance,
                 status,
                 since,
             });
             domains.iter().for_each(|domain| tools.claim(domain, index));
         }
         for rule in rules {
-            let known = |tool: &Tool| tool.name.eq_ignore_ascii_case(&rule.name);
-            let index = match tools.tools.iter().position(known) {
+            let index = match tools.position(&rule.name) {
                 Some(index) => index as u32,
                 None => tools.add(Tool {
                     name: rule.name.as_str().into(),
                     vendor: String::new(),
                     category: "own".to_owned(),
+                    instance: Instance::Unknown,
                     status: ToolStatus::Unknown,
                     since: None,
                 }),
@@ -121,6 +152,16 @@ impl AiTools {
     /// All tools, shipped ones first.
     pub fn all(&self) -> &[Tool] {
         &self.tools
+    }
+
+    /// The tool of this name, whatever its case: how sources that know no host tell it.
+    pub fn named(&self, name: &str) -> Option<&Tool> {
+        self.tools.get(self.position(name)?)
+    }
+
+    fn position(&self, name: &str) -> Option<usize> {
+        let known = |tool: &Tool| tool.name.eq_ignore_ascii_case(name);
+        self.tools.iter().position(known)
     }
 
     /// The tool that a host serves. Case, a port and a dot at the end do not matter. Allocates nothing.
@@ -216,7 +257,7 @@ mod tests {
             ("acme.openai.azure.com", Some("azure openai")),
             (
                 "bedrock-runtime.eu-central-1.amazonaws.com",
-                Some("aws bedrock"),
+                Some("amazon bedrock"),
             ),
             ("bedrock-runtime.amazonaws.com", None),
             ("s3.eu-central-1.amazonaws.com", None),
@@ -233,6 +274,54 @@ mod tests {
             assert_eq!(name(&tools, host), expected, "{host}");
         }
         assert_eq!(tools.tool_of(&"a".repeat(100_000)), None);
+    }
+
+    /// Alerts about a tool are the same whether a proxy or the tool's own log tells of it.
+    #[test]
+    fn the_names_that_formats_give_are_in_the_catalog() {
+        let tools = AiTools::new(&[]);
+        for name in [
+            "amazon bedrock",
+            "anthropic api",
+            "azure openai",
+            "claude code",
+            "claude.ai",
+            "codex",
+            "cohere",
+            "deepseek",
+            "Gemini",
+            "gemini cli",
+            "google ai studio",
+            "grok",
+            "groq",
+            "LiteLLM",
+            "Microsoft Copilot",
+            "mistral",
+            "openai api",
+            "perplexity",
+            "vertex ai",
+            "watsonx",
+        ] {
+            assert!(tools.named(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_host_may_tell_whose_instance_it_serves() {
+        let tools = AiTools::new(&[]);
+        let cases = [
+            ("acme.openai.azure.com", Instance::Company),
+            ("m365.cloud.microsoft", Instance::Company),
+            ("copilot.microsoft.com", Instance::Personal),
+            ("claude.ai", Instance::Unknown),
+        ];
+        for (host, instance) in cases {
+            assert_eq!(
+                tools.tool_of(host).map(|tool| tool.instance),
+                Some(instance),
+                "{host}"
+            );
+        }
     }
 
     #[test]
@@ -270,9 +359,7 @@ mod tests {
         for tool in &shipped.tools {
             assert_eq!(tool.name, tool.name.to_lowercase());
             assert!(names.insert(&tool.name), "{} twice", tool.name);
-            assert!(
-                !tool.vendor.is_empty() && !tool.category.is_empty() && !tool.domains.is_empty()
-            );
+            assert!(!tool.vendor.is_empty() && !tool.category.is_empty());
             for domain in &tool.domains {
                 assert!(domains.insert(domain), "{domain} twice");
                 assert!(
@@ -282,7 +369,7 @@ mod tests {
                 assert!(domain.matches('*').count() <= 1, "{domain}");
             }
         }
-        assert!(120 <= names.len());
+        assert!(500 <= names.len());
     }
 
     /// How much of a public list is known; most of the rest are content servers and small services.
@@ -305,6 +392,6 @@ mod tests {
             .filter(|fields| tools.tool_of(fields[1]).is_some())
             .count();
         println!("{known} of {} domains are known", hosts.len());
-        assert!(100 <= known, "{known}");
+        assert!(200 <= known, "{known}");
     }
 }

@@ -3,7 +3,7 @@
 //!
 //! Invariant: a place that is not listed may never be seen. An element of a list goes by the name it bears.
 
-use crate::saas;
+use crate::{ai_formats, saas, schema_formats, web_formats};
 
 /// One format.
 pub struct Format {
@@ -72,6 +72,22 @@ pub const FORMATS: &[Format] = &[
     saas::SNOWFLAKE,
     saas::SALESFORCE,
     saas::NOTION,
+    ai_formats::AGENT_TELEMETRY,
+    ai_formats::ANTHROPIC_ACTIVITY,
+    ai_formats::ANTHROPIC_USAGE,
+    ai_formats::AWS_BEDROCK,
+    web_formats::CISCO_UMBRELLA,
+    ai_formats::CLAUDE_CODE_USAGE,
+    schema_formats::ECS,
+    web_formats::NETSKOPE,
+    schema_formats::OCSF,
+    ai_formats::OPENAI_AUDIT,
+    ai_formats::OPENAI_USAGE,
+    ai_formats::OTEL_GENAI,
+    web_formats::PALO_ALTO,
+    schema_formats::SENTINEL_TABLE,
+    web_formats::SQUID,
+    web_formats::ZSCALER,
 ];
 
 const OKTA: Format = Format {

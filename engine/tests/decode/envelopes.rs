@@ -3,7 +3,7 @@
 use nightjar::decode::Reject;
 use serde_json::{Value, json};
 
-use crate::{decode, decode_with, decoder, samples};
+use crate::{decode, decode_with, decoder, one_sample, samples};
 
 fn wrapped(record: &Value) -> Vec<Value> {
     let text = record.to_string();
@@ -50,7 +50,7 @@ fn an_envelope_changes_nothing() {
 
 #[test]
 fn a_line_may_begin_with_time_and_host() {
-    let sample = &samples()[0];
+    let sample = one_sample();
     let line = format!("2026-03-05T00:00:00.000Z collector01 {}", sample.record);
     assert_eq!(decode(line.as_bytes()).rows, sample.rows);
     let syslog = format!(
@@ -63,7 +63,7 @@ fn a_line_may_begin_with_time_and_host() {
 /// A list gives its good records, whatever its bad ones are; each bad one is counted.
 #[test]
 fn one_bad_element_does_not_spoil_a_list() {
-    let good = &samples()[0];
+    let good = one_sample();
     let list = json!({ "records": [good.record, { "unknown": 1 }, 5, good.record, { "eventSource": "s", "eventName": "n", "eventVersion": "1" }] });
     let out = decode(list.to_string().as_bytes());
     assert_eq!(out.rows.len(), 2);
@@ -82,7 +82,7 @@ fn one_bad_element_does_not_spoil_a_list() {
 
 #[test]
 fn envelopes_end_somewhere() {
-    let mut record = samples()[0].record.to_string();
+    let mut record = one_sample().record.to_string();
     for _ in 0..3 {
         record = json!({ "message": record }).to_string();
     }

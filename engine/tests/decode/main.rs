@@ -142,3 +142,9 @@ pub fn samples() -> Vec<Sample> {
     }
     samples
 }
+
+/// A sample of one row, whatever formats there are.
+pub fn one_sample() -> Sample {
+    let okta = |sample: &Sample| sample.format == "okta" && sample.rows.len() == 1;
+    samples().into_iter().find(okta).expect("a sample of okta")
+}

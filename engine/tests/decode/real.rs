@@ -29,6 +29,10 @@ fn expected(log: &Value, kind: &str) -> Option<&'static str> {
         "AWS.CloudTrail" if has("eventName") && has("eventSource") => Some("aws_cloudtrail"),
         "GSuite.ActivityEvent" if has("id") => Some("google_workspace"),
         "Azure.Audit" if category.ends_with("SignInLogs") => Some("entra_signin"),
+        "OpenAI.Audit" => Some("openai_audit"),
+        "Anthropic.Activity" => Some("anthropic_activity"),
+        "AWS.BedrockModelInvocation" => Some("aws_bedrock"),
+        "CiscoUmbrella.DNS" => Some("cisco_umbrella"),
         kind if kind.starts_with("Microsoft365.Audit") => Some("m365_audit"),
         _ => None,
     }
@@ -101,14 +105,28 @@ fn files_of_an_attack_tool_are_read_whole() {
     assert!(300 <= rows, "{rows}");
 }
 
-/// A format that is not known yet is refused, and nothing of its prompts comes out.
+/// Every record of these files becomes the row that was read off it; nothing of its prompts comes out.
 #[test]
-fn prompts_of_unknown_formats_stay_inside() {
+fn invocations_of_models_become_what_they_say() {
     let Some(folder) = data() else { return };
-    let path =
-        folder.join("splunk_bedrock_claude/aws_bedrock_claude_possible_prompt_injection.ndjson");
-    for line in std::fs::read_to_string(path).expect("readable").lines() {
-        let out = decode(line.as_bytes());
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/golden/files/splunk_bedrock_claude.ndjson");
+    let golden = std::fs::read_to_string(golden).expect("the expected rows");
+    let mut auto = decoder(None);
+    for line in golden.lines() {
+        let expected: Value = serde_json::from_str(line).expect("a line");
+        let file = expected["file"].as_str().expect("a file");
+        let text = std::fs::read_to_string(folder.join(file)).expect("readable");
+        let number = expected["line"].as_u64().expect("a line number") as usize;
+        let record = text.lines().nth(number).expect("as many lines");
+        let out = decode_with(&mut auto, record.as_bytes());
         assert!(!format!("{out:?}").contains("instructions"));
+        let rows = expected["rows"].as_array().expect("rows");
+        assert_eq!(out.rows.len(), rows.len(), "{file} {number}");
+        for (row, expected) in out.rows.iter().zip(rows) {
+            for (column, value) in expected.as_object().expect("columns") {
+                assert_eq!(&row[column], value, "{file} {number} {column}");
+            }
+        }
     }
 }
