@@ -8,6 +8,7 @@ pub mod demo;
 pub mod generate;
 pub mod normalize;
 pub mod run;
+pub mod state;
 pub mod watch;
 
 use std::io::Write as _;
