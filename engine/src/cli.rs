@@ -37,6 +37,8 @@ enum Command {
     Watch(cmd::watch::WatchArgs),
     /// Lists the alerts of a running service or of a state folder
     Alerts(cmd::alerts::AlertsArgs),
+    /// Looks a state folder through, copies it, brings a copy back
+    State(cmd::state::StateArgs),
     /// Shows how logs are understood: canonical rows as NDJSON
     Normalize(cmd::normalize::NormalizeArgs),
     /// What can be seen from these logs: sources, columns, detectors, blind spots
@@ -65,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => cmd::backtest::run(&args),
         Command::Watch(args) => cmd::watch::run(&args),
         Command::Alerts(args) => cmd::alerts::run(&args),
+        Command::State(args) => cmd::state::run(&args),
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Coverage(args) => cmd::coverage::run(&args),
         Command::Tools(args) => cmd::tools::run(&args),

@@ -12,6 +12,7 @@ pub mod query;
 pub mod rows;
 pub mod run;
 pub mod tools;
+pub mod state;
 pub mod watch;
 
 use std::io::Write as _;

@@ -14,13 +14,14 @@ mod chunk;
 mod driver;
 mod history;
 mod meta;
+mod patience;
 mod reader;
 mod screen;
 mod status;
 mod writer;
 
 pub use driver::Finished;
-pub use meta::Meta;
+pub use meta::{Meta, Position};
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -30,6 +31,8 @@ use nightjar_detectors::core::{Core, RestoreError};
 use nightjar_detectors::time::Day;
 use tokio::sync::watch;
 use tracing::info;
+
+use patience::{Patience, PatientAlerts};
 
 use crate::days::SpillError;
 use crate::decode::FormatError;
@@ -123,6 +126,8 @@ pub fn run(
 ) -> Result<Finished, RunError> {
     // Whoever asks while the history is read, or no broker answers, is told whom this serves.
     status.send_replace(status::first(setup));
+    let patience = Patience::new(status.clone(), stop.clone());
+    let alerts = &PatientAlerts::new(alerts.clone(), patience.clone());
     let mut core = Core::new(setup.world.clone(), options.threads);
     let mut meta = match state.load()? {
         Some(stored) => {
@@ -137,7 +142,7 @@ pub fn run(
             }
         },
     };
-    let writer = writer::Writer::start(state);
+    let writer = writer::Writer::start(state, patience);
     let mut past = history::Past::default();
     if meta.history.is_some() {
         status.send_modify(|status| status.phase = Phase::History);

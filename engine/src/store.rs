@@ -4,9 +4,12 @@
 //! used for the tenant and zone that it was made for.
 
 pub mod alerts;
+pub mod copy;
 pub mod lock;
+mod migration;
 pub mod quarantine;
 pub mod state;
+pub mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,14 +18,17 @@ use chrono_tz::Tz;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior};
 
-/// Version of the tables written by this code.
-const SCHEMA_VERSION: u32 = 1;
+use migration::{STEPS, Step, version_after};
+
 /// A reader waits so long for a lock before it gives up; writers hold it for milliseconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Pages in the write-ahead log before SQLite moves them into the database, and what the log is cut
-/// back to after a large commit.
+/// Whoever wants the log cut waits so long for readers, which end within milliseconds too; the next
+/// commit tries again.
+const CUT_TIMEOUT: Duration = Duration::from_secs(1);
+/// Pages in the write-ahead log before SQLite moves them into the database.
 const WAL_PAGES: u32 = 2_000;
-const WAL_BYTES_MAX: u32 = 32 << 20;
+/// A longer log is moved into the database at once and cut, however readers follow one another.
+const WAL_BYTES_MAX: u64 = 32 << 20;
 
 /// Why a store cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,10 +58,8 @@ pub enum StoreError {
         /// The file.
         path: PathBuf,
     },
-    /// SQLite says no: damaged, not a database, no space, no permission.
-    #[error(
-        "cannot read or write {path}; check that it is a nightjar store, the space on its disk and its permissions"
-    )]
+    /// SQLite says no: no space, no permission, a broken disk.
+    #[error("cannot read or write {path}; check the space on its disk and its permissions")]
     Sqlite {
         /// The file.
         path: PathBuf,
@@ -68,6 +72,18 @@ pub enum StoreError {
         "{path} has format {found}, this program knows {known}; use the newer program or another state folder"
     )]
     Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The version of this code.
+        known: u32,
+    },
+    /// Written by an earlier version, and only opened for reading.
+    #[error(
+        "{path} has format {found}, this program reads {known}; start `nightjar run` on the folder, which brings it up to date and keeps a copy"
+    )]
+    Older {
         /// The file.
         path: PathBuf,
         /// Its version.
@@ -89,8 +105,21 @@ pub enum StoreError {
         /// The configuration's.
         given: String,
     },
+    /// The file is no database, or parts of it are not.
+    #[error(
+        "{path} is damaged or no nightjar store; `nightjar state verify` says how far, `nightjar state restore` brings back a backup"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: rusqlite::Error,
+    },
     /// A row is not what it should be.
-    #[error("{path} holds a damaged {what}; restore a backup or use another state folder")]
+    #[error(
+        "{path} holds a damaged {what}; `nightjar state verify` says how far, `nightjar state restore` brings back a backup"
+    )]
     Corrupt {
         /// The file.
         path: PathBuf,
@@ -100,15 +129,41 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk is full: what is committed can still be read and served.
-    pub fn is_full(&self) -> bool {
+    /// Whether it may be over soon: a full disk, a folder that cannot be written now, somebody else's
+    /// long transaction. What is committed can still be read and served.
+    pub fn may_pass(&self) -> bool {
+        let StoreError::Sqlite { source, .. } = self else {
+            return false;
+        };
+        matches!(
+            source.sqlite_error_code(),
+            Some(
+                ErrorCode::DiskFull
+                    | ErrorCode::SystemIoFailure
+                    | ErrorCode::ReadOnly
+                    | ErrorCode::CannotOpen
+                    | ErrorCode::DatabaseBusy
+            )
+        )
+    }
+
+    /// The file whose content is not what was written, if that is it.
+    pub fn damaged(&self) -> Option<&Path> {
         match self {
-            StoreError::Sqlite { source, .. } => {
-                source.sqlite_error_code() == Some(ErrorCode::DiskFull)
-            }
-            StoreError::Folder { source, .. } => source.kind() == std::io::ErrorKind::StorageFull,
-            _ => false,
+            StoreError::Damaged { path, .. } | StoreError::Corrupt { path, .. } => Some(path),
+            _ => None,
         }
+    }
+}
+
+/// What SQLite said about a file.
+fn sqlite_error(path: &Path, source: rusqlite::Error) -> StoreError {
+    let path = path.to_owned();
+    match source.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            StoreError::Damaged { path, source }
+        }
+        _ => StoreError::Sqlite { path, source },
     }
 }
 
@@ -126,10 +181,11 @@ enum Durability {
 struct Database {
     connection: Connection,
     path: PathBuf,
+    is_writer: bool,
 }
 
 impl Database {
-    /// Opens a file for writing, makes it if it is new, and checks whose it is.
+    /// Opens a file for writing, makes it if it is new, brings it up to date, and checks whose it is.
     fn open(
         path: PathBuf,
         tables: &str,
@@ -137,19 +193,7 @@ impl Database {
         tenant: &str,
         zone: Tz,
     ) -> Result<Self, StoreError> {
-        if let Some(folder) = path.parent() {
-            make_folder(folder)?;
-        }
-        let opened = Connection::open(&path).and_then(|connection| {
-            prepare(&connection, durability)?;
-            Ok(connection)
-        });
-        let connection = opened.map_err(|source| StoreError::Sqlite {
-            path: path.clone(),
-            source,
-        })?;
-        let mut database = Database { connection, path };
-        database.refuse_newer()?;
+        let mut database = Self::open_at(path, durability, STEPS)?;
         let made = database.make_tables(tables, tenant, zone);
         made.map_err(|source| database.error(source))?;
         database.check_owner("tenant", tenant)?;
@@ -157,7 +201,28 @@ impl Database {
         Ok(database)
     }
 
-    /// Opens a file that some process writes, for reading.
+    /// Opens a file for writing, at the version that these steps lead to.
+    fn open_at(path: PathBuf, durability: Durability, steps: &[Step]) -> Result<Self, StoreError> {
+        if let Some(folder) = path.parent() {
+            make_folder(folder)?;
+        }
+        let opened = Connection::open(&path).and_then(|connection| {
+            connection.busy_timeout(BUSY_TIMEOUT)?;
+            Ok(connection)
+        });
+        let mut database = Database {
+            connection: opened.map_err(|source| sqlite_error(&path, source))?,
+            path,
+            is_writer: true,
+        };
+        database.refuse_newer(version_after(steps))?;
+        let prepared = prepare(&database.connection, durability);
+        prepared.map_err(|source| database.error(source))?;
+        migration::migrate(&mut database, steps)?;
+        Ok(database)
+    }
+
+    /// Opens a file that some process may be writing, for reading.
     fn open_read_only(path: PathBuf) -> Result<Self, StoreError> {
         if !path.exists() {
             return Err(StoreError::Missing { path });
@@ -168,13 +233,21 @@ impl Database {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             Ok(connection)
         });
-        let connection = opened.map_err(|source| StoreError::Sqlite {
-            path: path.clone(),
-            source,
-        })?;
-        let database = Database { connection, path };
-        database.refuse_newer()?;
-        Ok(database)
+        let database = Database {
+            connection: opened.map_err(|source| sqlite_error(&path, source))?,
+            path,
+            is_writer: false,
+        };
+        let known = version_after(STEPS);
+        database.refuse_newer(known)?;
+        match database.schema_version()? {
+            Some(found) if found < known => Err(StoreError::Older {
+                path: database.path.clone(),
+                found,
+                known,
+            }),
+            _ => Ok(database),
+        }
     }
 
     /// The tables and the owner's mark come into being together.
@@ -187,25 +260,29 @@ impl Database {
         )?;
         transaction.execute_batch(tables)?;
         let mut insert = transaction.prepare("INSERT OR IGNORE INTO meta VALUES (?1, ?2)")?;
-        insert.execute(("schema_version", SCHEMA_VERSION))?;
+        insert.execute(("schema_version", version_after(STEPS)))?;
         insert.execute(("tenant", tenant))?;
         insert.execute(("zone", zone.name()))?;
         drop(insert);
         transaction.commit()
     }
 
-    fn refuse_newer(&self) -> Result<(), StoreError> {
+    /// `None` for a file without tables.
+    fn schema_version(&self) -> Result<Option<u32>, StoreError> {
         let query = "SELECT 1 FROM sqlite_schema WHERE name = 'meta'";
         let found = self.connection.query_row(query, (), |_| Ok(())).optional();
-        if found.map_err(|source| self.error(source))?.is_none() {
-            return Ok(());
+        match found.map_err(|source| self.error(source))? {
+            Some(()) => self.meta("schema_version"),
+            None => Ok(None),
         }
-        let found: Option<u32> = self.meta("schema_version")?;
-        match found {
-            Some(found) if SCHEMA_VERSION < found => Err(StoreError::Newer {
+    }
+
+    fn refuse_newer(&self, known: u32) -> Result<(), StoreError> {
+        match self.schema_version()? {
+            Some(found) if known < found => Err(StoreError::Newer {
                 path: self.path.clone(),
                 found,
-                known: SCHEMA_VERSION,
+                known,
             }),
             _ => Ok(()),
         }
@@ -244,11 +321,31 @@ impl Database {
         rows.map_err(|source| self.error(source))
     }
 
-    fn error(&self, source: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite {
-            path: self.path.clone(),
-            source,
+    /// Size of the write-ahead log.
+    fn wal_bytes(&self) -> u64 {
+        let mut name = self.path.clone().into_os_string();
+        name.push("-wal");
+        std::fs::metadata(name).map_or(0, |file| file.len())
+    }
+
+    /// To be called after a commit: SQLite itself never cuts a log that always has some reader.
+    fn stay_small(&self) {
+        if WAL_BYTES_MAX < self.wal_bytes() {
+            self.cut_wal();
         }
+    }
+
+    /// Moves the log into the database and cuts it, if no reader holds it up. What fails here is no
+    /// loss: the commits stand in the log.
+    fn cut_wal(&self) {
+        let _ = self.connection.busy_timeout(CUT_TIMEOUT);
+        let cut = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let _ = self.connection.query_row(cut, (), |_| Ok(()));
+        let _ = self.connection.busy_timeout(BUSY_TIMEOUT);
+    }
+
+    fn error(&self, source: rusqlite::Error) -> StoreError {
+        sqlite_error(&self.path, source)
     }
 
     fn corrupt(&self, what: impl Into<String>) -> StoreError {
@@ -259,8 +356,18 @@ impl Database {
     }
 }
 
+impl Drop for Database {
+    fn drop(&mut self) {
+        // SQLite does so only where nobody reads.
+        if self.is_writer {
+            self.cut_wal();
+        }
+    }
+}
+
 fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<()> {
-    connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Only heeded by a file that is new, and only before the journal's mode is set.
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     connection.pragma_update(None, "journal_mode", "WAL")?;
     let synchronous = match durability {
         Durability::Full => "FULL",
@@ -271,6 +378,14 @@ fn prepare(connection: &Connection, durability: Durability) -> rusqlite::Result<
     connection.pragma_update(None, "journal_size_limit", WAL_BYTES_MAX)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
+}
+
+/// A path as SQLite takes it.
+fn text_of(path: &Path) -> Result<&str, StoreError> {
+    path.to_str().ok_or_else(|| StoreError::Folder {
+        path: path.to_owned(),
+        source: std::io::Error::new(std::io::ErrorKind::InvalidInput, "its name is not UTF-8"),
+    })
 }
 
 /// Makes the folder. It holds who did what and when: only its owner may look inside.

@@ -1,6 +1,6 @@
 //! `nightjar run`: the service.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,12 +15,13 @@ use tracing::info;
 use crate::backtest::summary::Summary;
 use crate::config::{self, Config};
 use crate::grpc::Status;
-use crate::pipeline::{self, Finished, Options};
+use crate::pipeline::{self, Finished, Options, RunError};
 use crate::setup::Setup;
 use crate::source::kafka::{KafkaOptions, Topics};
 use crate::store::alerts::AlertStore;
 use crate::store::lock::FolderLock;
 use crate::store::state::StateStore;
+use crate::store::{StoreError, verify};
 
 /// Arguments of `run`.
 #[derive(Debug, Args)]
@@ -107,6 +108,7 @@ impl Service {
         let config = &setup.config;
         let lock = FolderLock::take(&config.state.dir)?;
         let alerts = AlertStore::open(&config.state.dir, &config.tenant, config.zone)?;
+        verify::check_alerts(&config.state.dir)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -141,7 +143,8 @@ impl Service {
         stop: &Arc<AtomicBool>,
     ) -> anyhow::Result<Finished> {
         let config = &setup.config;
-        let state = StateStore::open(&config.state.dir, &config.tenant, config.zone)?;
+        let state = StateStore::open(&config.state.dir, &config.tenant, config.zone)
+            .map_err(|error| with_what_is_whole(error.into(), &config.state.dir))?;
         let watching = self.status.subscribe();
         let (end, ended) = oneshot::channel::<()>();
         let listener = self.listener.take().context("the service runs already")?;
@@ -154,12 +157,30 @@ impl Service {
                 let _ = ended.await;
             },
         ));
-        let finished = pipeline::run(setup, options, &self.alerts, state, &self.status, stop);
+        let finished = pipeline::run(setup, options, &self.alerts, state, &self.status, stop)
+            .map_err(|error| with_what_is_whole(error.into(), &config.state.dir));
         let _ = end.send(());
         self.runtime
             .block_on(serving)
             .context("the alert service broke down")??;
-        Ok(finished?)
+        finished
+    }
+}
+
+/// Where the state is damaged, says that the alerts beside it are not: they were looked through at the
+/// start.
+fn with_what_is_whole(error: anyhow::Error, folder: &Path) -> anyhow::Error {
+    let run_error = error.downcast_ref::<RunError>();
+    let store_error = match run_error {
+        Some(RunError::Store(error)) => Some(error),
+        _ => error.downcast_ref::<StoreError>(),
+    };
+    match store_error.and_then(StoreError::damaged) {
+        Some(path) if path == StateStore::path(folder) => error.context(format!(
+            "the state cannot be used; the alerts are whole, `nightjar alerts --state {}` shows them",
+            folder.display()
+        )),
+        _ => error,
     }
 }
 

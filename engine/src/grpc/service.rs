@@ -148,6 +148,7 @@ impl EngineService for Service {
             config: status.config,
             started: time_text(status.started_ms),
             phase: phase(status.phase).into(),
+            trouble: status.trouble,
             last_cursor: log.last,
             store_id: log.store_id,
             sources: status.sources.into_iter().map(source).collect(),

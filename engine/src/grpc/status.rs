@@ -42,6 +42,8 @@ pub struct Status {
     pub started_ms: i64,
     /// How far it is.
     pub phase: Phase,
+    /// Why nothing is read now; `None` while all is well.
+    pub trouble: Option<String>,
     /// By name.
     pub sources: Vec<SourceStatus>,
     /// By name.

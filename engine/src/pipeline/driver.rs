@@ -19,6 +19,7 @@ use tracing::info;
 use super::chunk::Chunk;
 use super::history::Past;
 use super::meta::{Meta, Position};
+use super::patience::PatientAlerts;
 use super::screen::Screen;
 use super::writer::{Checkpoint, Writer};
 use super::{Gate, RunError, ready_day};
@@ -27,7 +28,6 @@ use crate::days::{DayStore, SpillError, by_day};
 use crate::grpc::Status;
 use crate::intake::SourceCounts;
 use crate::setup::Setup;
-use crate::store::alerts::AlertStore;
 
 /// Between two publications of open verdicts while there is more to read.
 const PUBLISH_EVERY: Duration = Duration::from_millis(25);
@@ -55,7 +55,7 @@ pub(super) struct Driver<'a> {
     core: Core,
     meta: Meta,
     held: DayStore,
-    alerts: &'a AlertStore,
+    alerts: &'a PatientAlerts,
     writer: Writer,
     gate: Arc<Gate>,
     status: super::status::Board<'a>,
@@ -79,7 +79,7 @@ impl<'a> Driver<'a> {
         setup: &'a Setup,
         core: Core,
         mut meta: Meta,
-        alerts: &'a AlertStore,
+        alerts: &'a PatientAlerts,
         writer: Writer,
         gate: Arc<Gate>,
         status: &'a watch::Sender<Status>,
@@ -135,6 +135,8 @@ impl<'a> Driver<'a> {
     pub fn run(mut self, chunks: &Receiver<Chunk>) -> Result<Finished, RunError> {
         self.gate.set(ready_day(&self.core));
         loop {
+            // What is read cannot be kept: more of it would only fill the memory.
+            self.alerts.wait_for_checkpoints();
             let is_last = match chunks.recv_timeout(PUBLISH_EVERY) {
                 Ok(chunk) => self.take(chunk)?,
                 Err(RecvTimeoutError::Timeout) => false,

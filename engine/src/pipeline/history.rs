@@ -13,6 +13,7 @@ use nightjar_detectors::time::Day;
 use tracing::{info, warn};
 
 use super::meta::{History, Meta, Position};
+use super::patience::PatientAlerts;
 use super::writer::{Checkpoint, Writer};
 use super::{Options, RunError};
 use crate::clock::{Arrival, Partition};
@@ -20,7 +21,6 @@ use crate::days::DayStore;
 use crate::intake::{Intake, SourceCounts};
 use crate::setup::Setup;
 use crate::source::kafka::{KafkaSource, Polled, SourceError};
-use crate::store::alerts::AlertStore;
 use crate::store::state::StateStore;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -105,7 +105,7 @@ pub(super) fn run(
     options: &Options,
     core: &mut Core,
     meta: &mut Meta,
-    alerts: &AlertStore,
+    alerts: &PatientAlerts,
     writer: &Writer,
     stop: &AtomicBool,
 ) -> Result<Past, RunError> {
@@ -158,7 +158,7 @@ pub(super) fn run(
     Ok(past)
 }
 
-fn publish(alerts: &AlertStore, made: impl Iterator<Item = Alert>) -> Result<(), RunError> {
+fn publish(alerts: &PatientAlerts, made: impl Iterator<Item = Alert>) -> Result<(), RunError> {
     let made: Vec<Alert> = made
         .map(|alert| Alert {
             history: true,
@@ -195,7 +195,7 @@ fn read(
     options: &Options,
     meta: &Meta,
     history: &History,
-    alerts: &AlertStore,
+    alerts: &PatientAlerts,
     stop: &AtomicBool,
 ) -> Result<(DayStore, SourceCounts, BTreeMap<Partition, Position>), RunError> {
     let folder = setup.config.state.dir.join("history");

@@ -119,6 +119,11 @@ impl<'a> Board<'a> {
                 alerts: counts.get(active.entry.name).copied().unwrap_or(0),
             })
             .collect();
-        self.send.send_replace(self.status.clone());
+        self.send.send_modify(|told| {
+            // Told by whoever is in it.
+            let trouble = told.trouble.take();
+            told.clone_from(&self.status);
+            told.trouble = trouble;
+        });
     }
 }

@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nightjar_detectors::core::StateRow;
 
+use super::patience::{CHECKPOINTS, Patience};
 use crate::clock::Partition;
 use crate::store::StoreError;
 use crate::store::state::StateStore;
@@ -29,14 +30,14 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Starts the thread.
-    pub fn start(state: StateStore) -> Self {
+    pub fn start(state: StateStore, patience: Arc<Patience>) -> Self {
         let (send, receive) = bounded::<Checkpoint>(1);
         let (tell, done) = bounded(1);
         let busy = Arc::new(AtomicBool::new(false));
         let flag = busy.clone();
         let thread = std::thread::Builder::new()
             .name("state-writer".into())
-            .spawn(move || write_all(state, &receive, &tell, &flag))
+            .spawn(move || write_all(state, &patience, &receive, &tell, &flag))
             .expect("a thread can be started");
         Writer {
             send,
@@ -80,12 +81,15 @@ impl Writer {
 
 fn write_all(
     mut state: StateStore,
+    patience: &Patience,
     receive: &Receiver<Checkpoint>,
     tell: &Sender<BTreeMap<Partition, i64>>,
     busy: &AtomicBool,
 ) -> Result<(), StoreError> {
     for checkpoint in receive {
-        state.checkpoint(&checkpoint.rows, &checkpoint.meta)?;
+        patience.until_stored(CHECKPOINTS, || {
+            state.checkpoint(&checkpoint.rows, &checkpoint.meta)
+        })?;
         busy.store(!receive.is_empty(), Ordering::Release);
         // Only the latest matters; when the reader has not taken the last one, it can wait.
         let _ = tell.try_send(checkpoint.offsets);

@@ -100,6 +100,7 @@ impl AlertStore {
         let mut writer = self.writer();
         let written = publish(&mut writer, alerts, positions);
         let published = written.map_err(|source| writer.error(source))?;
+        writer.stay_small();
         // Still under the lock, so that the number that readers wait for never goes back.
         if let Some(last) = published.last() {
             self.commits.send_replace(last.cursor);

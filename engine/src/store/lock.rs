@@ -40,11 +40,23 @@ impl FolderLock {
             }
             Err(TryLockError::Error(source)) => return Err(io(source)),
         }
-        // The number is for the sentence above only; the lock does not depend on it.
-        file.set_len(0).map_err(io)?;
-        file.rewind().map_err(io)?;
-        write!(file, "{}", std::process::id()).map_err(io)?;
+        // The number is for the sentence above only; the lock does not depend on it, nor on room for it.
+        let mut tell = || {
+            file.set_len(0)?;
+            file.rewind()?;
+            write!(file, "{}", std::process::id())
+        };
+        let _ = tell();
         Ok(FolderLock { _file: file })
+    }
+
+    /// The process that has the folder, if one has.
+    pub fn holder(folder: &Path) -> Option<String> {
+        let mut file = File::open(folder.join("lock")).ok()?;
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Some(holder(&mut file)),
+            _ => None,
+        }
     }
 }
 
@@ -72,7 +84,9 @@ mod tests {
             refused.contains(&format!("in use by process {process}; stop it")),
             "{refused}"
         );
+        assert_eq!(FolderLock::holder(&folder), Some(process.to_string()));
         drop(first);
+        assert_eq!(FolderLock::holder(&folder), None);
         FolderLock::take(&folder).unwrap();
     }
 }

@@ -6,23 +6,29 @@ use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 use nightjar_detectors::core::StateRow;
-use rusqlite::{OptionalExtension, Statement, params};
+use rusqlite::{OptionalExtension, Row, Statement, params};
 
 use super::{Database, Durability, StoreError};
 
 /// Version of the engine's blob; whoever changes what is in it raises this.
 pub const META_VERSION: u16 = 1;
 
-/// Large rows make a poor clustered index, so the key is an index beside the table.
+/// Large rows make a poor clustered index, so the key is an index beside the table. SQLite notices
+/// damage to its own structure only; `sum` notices it in what is stored, which would else be learned from.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS rows (
     shard INTEGER NOT NULL, detector TEXT NOT NULL, key BLOB NOT NULL,
-    version INTEGER NOT NULL, bytes BLOB NOT NULL,
+    version INTEGER NOT NULL, sum INTEGER NOT NULL, bytes BLOB NOT NULL,
     UNIQUE (shard, detector, key)
 ) STRICT;
 CREATE TABLE IF NOT EXISTS engine (
-    one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, bytes BLOB NOT NULL
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    version INTEGER NOT NULL, sum INTEGER NOT NULL, bytes BLOB NOT NULL
 ) STRICT;";
+
+/// So many free pages a checkpoint go back to the disk, where more than a quarter of the file is free:
+/// what is needed again tomorrow stays.
+const FREED_PAGES_MAX: u64 = 2_000;
 
 /// A checkpoint as it was stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -57,41 +63,58 @@ impl StateStore {
         Ok(StateStore { database })
     }
 
+    /// Opens a file that some process may be writing, for reading.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub(super) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        let database = Database::open_read_only(Self::path(folder))?;
+        Ok(StateStore { database })
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
     /// The last checkpoint; `None` before the first.
     ///
     /// # Errors
     /// When the engine's blob is newer than this code, or something cannot be read. A row's version is
     /// for `Core::restore` to judge.
     pub fn load(&self) -> Result<Option<Stored>, StoreError> {
-        let query = "SELECT version, bytes FROM engine";
+        let Some(meta) = self.engine()? else {
+            return Ok(None);
+        };
+        let query = "SELECT shard, detector, key, version, bytes, sum FROM rows
+                     ORDER BY shard, detector, key";
+        let rows = self.database.rows(query, read_row)?;
+        if let Some((row, _)) = rows.iter().find(|(_, is_whole)| !is_whole) {
+            return Err(self.database.corrupt(format!("row of {}", row.detector)));
+        }
+        let rows = rows.into_iter().map(|(row, _)| row).collect();
+        Ok(Some(Stored { rows, meta }))
+    }
+
+    /// The engine's blob; `None` before the first checkpoint.
+    pub(super) fn engine(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let query = "SELECT version, bytes, sum FROM engine";
         let engine = self.database.connection.query_row(query, (), |row| {
-            Ok((row.get::<_, u16>(0)?, row.get::<_, Vec<u8>>(1)?))
+            let bytes: Vec<u8> = row.get(1)?;
+            let is_whole = sum_of(&[], &bytes) == row.get::<_, i64>(2)?;
+            Ok((row.get::<_, u16>(0)?, bytes, is_whole))
         });
         let engine = engine
             .optional()
             .map_err(|source| self.database.error(source))?;
-        let Some((version, meta)) = engine else {
-            return Ok(None);
-        };
-        if META_VERSION < version {
-            return Err(StoreError::Newer {
+        match engine {
+            Some((found, ..)) if META_VERSION < found => Err(StoreError::Newer {
                 path: self.database.path.clone(),
-                found: version.into(),
+                found: found.into(),
                 known: META_VERSION.into(),
-            });
+            }),
+            Some((.., false)) => Err(self.database.corrupt("row of positions")),
+            engine => Ok(engine.map(|(_, bytes, _)| bytes)),
         }
-        let query = "SELECT shard, detector, key, version, bytes FROM rows
-                     ORDER BY shard, detector, key";
-        let rows = self.database.rows(query, |row| {
-            Ok(StateRow {
-                shard: row.get(0)?,
-                detector: row.get(1)?,
-                key: row.get(2)?,
-                version: row.get(3)?,
-                bytes: Some(row.get(4)?),
-            })
-        })?;
-        Ok(Some(Stored { rows, meta }))
     }
 
     /// Stores what changed since the last checkpoint, and the engine's blob with it.
@@ -100,14 +123,49 @@ impl StateStore {
     /// When it cannot be written; the last checkpoint then still stands.
     pub fn checkpoint(&mut self, rows: &[StateRow], meta: &[u8]) -> Result<(), StoreError> {
         let written = self.write(rows, meta);
-        written.map_err(|source| self.database.error(source))
+        written.map_err(|source| self.database.error(source))?;
+        self.database.stay_small();
+        self.give_back();
+        Ok(())
+    }
+
+    /// Gives free pages back to the disk. That it fails is no loss.
+    fn give_back(&self) {
+        let connection = &self.database.connection;
+        let count = |name| connection.pragma_query_value(None, name, |row| row.get::<_, u64>(0));
+        let (Ok(free), Ok(all)) = (count("freelist_count"), count("page_count")) else {
+            return;
+        };
+        if FREED_PAGES_MAX < free && all < 4 * free {
+            let vacuum = format!("PRAGMA incremental_vacuum({FREED_PAGES_MAX})");
+            // A row for each page that is freed: it goes on only as far as they are asked for.
+            let _ = self.database.rows(&vacuum, |_| Ok(()));
+        }
+    }
+
+    /// As a disk with so many pages would be.
+    #[cfg(test)]
+    pub(crate) fn limit_pages(&self, pages: u32) {
+        let connection = &self.database.connection;
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        connection.query_row(&limit, (), |_| Ok(())).unwrap();
+    }
+
+    /// As a file system that was mounted anew for reading only.
+    #[cfg(test)]
+    pub(crate) fn forbid_writing(&self, is_forbidden: bool) {
+        let connection = &self.database.connection;
+        connection
+            .pragma_update(None, "query_only", is_forbidden)
+            .unwrap();
     }
 
     fn write(&mut self, rows: &[StateRow], meta: &[u8]) -> rusqlite::Result<()> {
         let transaction = self.database.connection.transaction()?;
         let mut upsert = transaction.prepare_cached(
-            "INSERT INTO rows VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT DO UPDATE SET version = excluded.version, bytes = excluded.bytes",
+            "INSERT INTO rows VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO UPDATE SET version = excluded.version, sum = excluded.sum,
+                 bytes = excluded.bytes",
         )?;
         let mut delete = transaction
             .prepare_cached("DELETE FROM rows WHERE shard = ?1 AND detector = ?2 AND key = ?3")?;
@@ -116,11 +174,30 @@ impl StateStore {
         }
         drop((upsert, delete));
         transaction.execute(
-            "INSERT OR REPLACE INTO engine VALUES (1, ?1, ?2)",
-            params![META_VERSION, meta],
+            "INSERT OR REPLACE INTO engine VALUES (1, ?1, ?2, ?3)",
+            params![META_VERSION, sum_of(&[], meta), meta],
         )?;
         transaction.commit()
     }
+}
+
+/// A row of `shard, detector, key, version, bytes, sum`, and whether it is what was written.
+pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<(StateRow, bool)> {
+    let (key, bytes): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(4)?);
+    let is_whole = sum_of(&key, &bytes) == row.get::<_, i64>(5)?;
+    let row = StateRow {
+        shard: row.get(0)?,
+        detector: row.get(1)?,
+        key,
+        version: row.get(3)?,
+        bytes: Some(bytes),
+    };
+    Ok((row, is_whole))
+}
+
+fn sum_of(key: &[u8], bytes: &[u8]) -> i64 {
+    use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+    xxh3_64_with_seed(bytes, xxh3_64(key)).cast_signed()
 }
 
 fn write_row(
@@ -134,6 +211,7 @@ fn write_row(
             row.detector,
             row.key,
             row.version,
+            sum_of(&row.key, bytes),
             bytes
         ])?,
         None => delete.execute(params![row.shard, row.detector, row.key])?,
@@ -144,6 +222,10 @@ fn write_row(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::WAL_BYTES_MAX;
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::Duration;
 
     const ZONE: Tz = Tz::Europe__Berlin;
 
@@ -237,7 +319,7 @@ mod tests {
         ));
         connection
             .execute(
-                "UPDATE meta SET value = 2 WHERE name = 'schema_version'",
+                "UPDATE meta SET value = 99 WHERE name = 'schema_version'",
                 (),
             )
             .unwrap();
@@ -245,7 +327,7 @@ mod tests {
             .unwrap_err()
             .to_string();
         assert!(
-            refused.contains("has format 2, this program knows 1"),
+            refused.contains("has format 99, this program knows"),
             "{refused}"
         );
     }
@@ -255,6 +337,89 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(StateStore::path(folder.path()), [7; 4096]).unwrap();
         let refused = StateStore::open(folder.path(), "t", ZONE).unwrap_err();
-        assert!(matches!(refused, StoreError::Sqlite { .. }), "{refused}");
+        assert!(matches!(refused, StoreError::Damaged { .. }), "{refused}");
+    }
+
+    /// A disk that loses or invents bits is noticed, also where SQLite does not look.
+    #[test]
+    fn what_is_not_what_was_written_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StateStore::open(folder.path(), "t", ZONE).unwrap();
+        store.checkpoint(&[row(1, Some(b"learned"))], b"m").unwrap();
+        for (change, what) in [
+            ("UPDATE rows SET bytes = x'00'", "row of d"),
+            ("UPDATE engine SET bytes = x'00'", "row of positions"),
+        ] {
+            store.database.connection.execute(change, ()).unwrap();
+            let refused = store.load().unwrap_err();
+            assert!(refused.damaged().is_some());
+            let refused = refused.to_string();
+            assert!(
+                refused.contains(&format!("state.db holds a damaged {what}; ")),
+                "{refused}"
+            );
+        }
+    }
+
+    /// Readers that follow one another without a pause would let the log grow without end.
+    #[test]
+    fn the_log_stays_short_whoever_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StateStore::open(folder.path(), "t", ZONE).unwrap();
+        store.checkpoint(&[row(0, Some(b"a"))], b"").unwrap();
+        let done = AtomicBool::new(false);
+        let read_and_hold = |begun: &Barrier| {
+            let reader = StateStore::open_read_only(folder.path()).unwrap();
+            begun.wait();
+            while !done.load(Ordering::Relaxed) {
+                let moment = reader.database.connection.unchecked_transaction().unwrap();
+                reader
+                    .database
+                    .rows("SELECT length(bytes) FROM rows", |_| Ok(()))
+                    .unwrap();
+                std::thread::sleep(Duration::from_millis(3));
+                moment.commit().unwrap();
+            }
+        };
+        let begun = Barrier::new(4);
+        let longest = std::thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| read_and_hold(&begun));
+            }
+            begun.wait();
+            let page = vec![7; 1 << 20];
+            let mut longest = 0;
+            for number in 0..160 {
+                let changed = [row(number % 4, Some(&page))];
+                store.checkpoint(&changed, b"").unwrap();
+                longest = longest.max(store.database.wal_bytes());
+            }
+            done.store(true, Ordering::Relaxed);
+            longest
+        });
+        assert!(longest <= WAL_BYTES_MAX + (4 << 20), "{longest} bytes");
+        // One that only has the file open does not keep the log from being emptied at the end.
+        let _reader = StateStore::open_read_only(folder.path()).unwrap();
+        let path = store.database.path.with_extension("db-wal");
+        drop(store);
+        assert_eq!(std::fs::metadata(path).map_or(0, |file| file.len()), 0);
+    }
+
+    /// What a flood needed goes back to the disk when it is over.
+    #[test]
+    fn the_file_shrinks_after_a_flood() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = StateStore::open(folder.path(), "t", ZONE).unwrap();
+        let page = vec![7; 1 << 20];
+        let flood: Vec<_> = (0..64).map(|key| row(key, Some(&page))).collect();
+        store.checkpoint(&flood, b"").unwrap();
+        let over: Vec<_> = (0..63).map(|key| row(key, None)).collect();
+        for _ in 0..12 {
+            store.checkpoint(&over, b"").unwrap();
+        }
+        let path = store.database.path.clone();
+        drop(store);
+        let bytes = std::fs::metadata(path).unwrap().len();
+        assert!(bytes < 16 << 20, "{bytes} bytes");
     }
 }
