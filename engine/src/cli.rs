@@ -37,6 +37,12 @@ enum Command {
     Watch(cmd::watch::WatchArgs),
     /// Lists the alerts of a running service or of a state folder
     Alerts(cmd::alerts::AlertsArgs),
+    /// What could not be read: where it lies, why, and reading it again
+    Quarantine(cmd::quarantine::QuarantineArgs),
+    /// What came too late, what was muted, and who did what
+    Ledger(cmd::ledger::LedgerArgs),
+    /// Erases a person from everything that was kept
+    Forget(cmd::forget::ForgetArgs),
     /// Shows how logs are understood: canonical rows as NDJSON
     Normalize(cmd::normalize::NormalizeArgs),
     /// Validates a configuration
@@ -59,6 +65,9 @@ pub fn main() -> ExitCode {
         Command::Backtest(args) => cmd::backtest::run(&args),
         Command::Watch(args) => cmd::watch::run(&args),
         Command::Alerts(args) => cmd::alerts::run(&args),
+        Command::Quarantine(args) => cmd::quarantine::run(&args),
+        Command::Ledger(args) => cmd::ledger::run(&args),
+        Command::Forget(args) => cmd::forget::run(&args),
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Generate(args) => cmd::generate::run(&args),

@@ -5,8 +5,12 @@ pub mod backtest;
 pub mod catalogs;
 pub mod check;
 pub mod demo;
+mod folder;
+pub mod forget;
 pub mod generate;
+pub mod ledger;
 pub mod normalize;
+pub mod quarantine;
 pub mod run;
 pub mod watch;
 

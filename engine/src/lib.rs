@@ -17,6 +17,7 @@ pub mod grpc;
 pub mod intake;
 pub mod interrupt;
 pub mod pipeline;
+pub mod replay;
 pub mod setup;
 pub mod source;
 pub mod store;
