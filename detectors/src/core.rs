@@ -4,10 +4,12 @@
 //! order, the batches, the threads or the restarts by which the events came. Live and backtest
 //! both drive this and nothing else.
 
+mod forget;
 mod observe;
 mod seal;
 mod snapshot;
 
+pub use forget::Forgotten;
 pub use snapshot::{RestoreError, Snapshot, StateRow};
 
 use std::collections::BTreeMap;
@@ -18,6 +20,7 @@ use crate::assemble::{Assembler, Book, Claims};
 use crate::catalog::{self, Entry};
 use crate::company::{Company, Frozen};
 use crate::detector::FrozenDays;
+use crate::event::Activity;
 use crate::shard::{SHARDS, Shard, Tally};
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -147,6 +150,16 @@ impl Core {
                 .is_some_and(|sealed| day - active.lag <= sealed)
         };
         self.detectors.iter().zip(&self.companies).all(of)
+    }
+
+    /// Whether a row of this day and activity, had it come now, is judged as if it had come in time: no
+    /// detector that reads it has closed the day.
+    pub fn is_open(&self, day: Day, activity: Activity) -> bool {
+        let sealed = self.sealed();
+        let has_closed = |index: &usize| sealed[*index].is_some_and(|sealed| day <= sealed);
+        let reads = |index: usize| self.detectors[index].entry.activities.contains(&activity);
+        let closed: Vec<usize> = (0..sealed.len()).filter(has_closed).collect();
+        closed.len() < sealed.len() && !closed.into_iter().any(reads)
     }
 
     /// Rows by source since the start of this core.

@@ -100,6 +100,14 @@ pub trait Kind: Send + Sync + 'static {
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
     /// Adds another part of the same day; only for detectors that judge the company.
     fn merge(&self, _open: &mut Self::Open, _other: Self::Open) {}
+    /// The events that a day keeps as evidence; only for detectors that judge the company.
+    fn evidence(&self, _open: &Self::Open) -> Vec<Arc<EventRef>> {
+        Vec::new()
+    }
+    /// Takes events out of the evidence of a day; only for detectors that judge the company. How many.
+    fn erase(&self, _open: &mut Self::Open, _is_theirs: &dyn Fn(&EventRef) -> bool) -> usize {
+        0
+    }
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
     /// What the day amounts to.
@@ -175,6 +183,10 @@ pub trait Detector: Send {
     /// # Errors
     /// When the bytes are not of this version.
     fn restore(&mut self, entity: u32, bytes: &[u8]) -> Result<(), postcard::Error>;
+    /// Removes a principal; the events that the company may show of it, or `None` where nothing is kept.
+    fn forget(&mut self, entity: u32) -> Option<Vec<Arc<EventRef>>>;
+    /// Takes events out of the evidence of all open days; how many.
+    fn erase(&mut self, is_theirs: &dyn Fn(&EventRef) -> bool) -> usize;
     /// Bytes that the state of all principals takes when stored.
     fn stored_bytes(&self) -> usize;
     /// Itself, for [`Detector::absorb`].

@@ -168,6 +168,15 @@ impl Sample {
         });
     }
 
+    /// Takes events out of what is kept, not of the count; how many there were.
+    pub fn erase(&mut self, is_theirs: &dyn Fn(&EventRef) -> bool) -> usize {
+        let before = self.events().count();
+        let kept = std::mem::take(&mut self.kept);
+        let mut others = kept.into_iter().flatten().filter(|event| !is_theirs(event));
+        self.kept = std::array::from_fn(|_| others.next());
+        before - self.events().count()
+    }
+
     /// The kept events, smallest (time, uid) first.
     pub fn events(&self) -> impl Iterator<Item = &Arc<EventRef>> {
         self.kept.iter().flatten()

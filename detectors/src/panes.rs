@@ -66,6 +66,11 @@ impl<T> Panes<T> {
         self.0.iter().map(|(pane, value)| (*pane, value))
     }
 
+    /// All values, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.0.iter_mut().map(|(_, value)| value)
+    }
+
     /// The panes of one window.
     pub fn within(&self, start: u16, span: Span) -> impl Iterator<Item = (u16, &T)> {
         let from = self.0.partition_point(|(pane, _)| *pane < start);

@@ -40,8 +40,15 @@ type Build = std::hash::BuildHasherDefault<Uniform>;
 
 /// Where a row goes: the hash of its user, else of its address, else of its id. See [`shard_of`].
 pub fn route(seed: u64, row: crate::event::Row<'_>) -> u64 {
-    let key = row.user().or_else(|| row.ip()).unwrap_or_else(|| row.uid());
-    xxhash_rust::xxh3::xxh3_64_with_seed(key.as_bytes(), seed)
+    route_of(
+        seed,
+        row.user().or_else(|| row.ip()).unwrap_or_else(|| row.uid()),
+    )
+}
+
+/// The route of the rows of a user.
+pub fn route_of(seed: u64, user: &str) -> u64 {
+    xxhash_rust::xxh3::xxh3_64_with_seed(user.as_bytes(), seed)
 }
 
 /// The shard of a route.
@@ -126,6 +133,14 @@ impl Shard {
             name: name.into(),
         });
         index
+    }
+
+    /// Forgets the name of a principal, whose index stays unused; `None` where it is not known.
+    pub(crate) fn forget(&mut self, stream: Stream, name: &str) -> Option<u32> {
+        let index = self.index[stream as usize].remove(name)?;
+        self.names[index as usize].name = "".into();
+        self.last = None;
+        Some(index)
     }
 
     /// Takes one row in. `readers`: the detectors that read its activity; `sealed`: the last closed

@@ -39,6 +39,12 @@ enum Command {
     Alerts(cmd::alerts::AlertsArgs),
     /// Looks a state folder through, copies it, brings a copy back
     State(cmd::state::StateArgs),
+    /// What could not be read: where it lies, why, and reading it again
+    Quarantine(cmd::quarantine::QuarantineArgs),
+    /// What came too late, what was muted, and who did what
+    Ledger(cmd::ledger::LedgerArgs),
+    /// Erases a person from everything that was kept
+    Forget(cmd::forget::ForgetArgs),
     /// Shows how logs are understood: canonical rows as NDJSON
     Normalize(cmd::normalize::NormalizeArgs),
     /// What can be seen from these logs: sources, columns, detectors, blind spots
@@ -68,6 +74,9 @@ pub fn main() -> ExitCode {
         Command::Watch(args) => cmd::watch::run(&args),
         Command::Alerts(args) => cmd::alerts::run(&args),
         Command::State(args) => cmd::state::run(&args),
+        Command::Quarantine(args) => cmd::quarantine::run(&args),
+        Command::Ledger(args) => cmd::ledger::run(&args),
+        Command::Forget(args) => cmd::forget::run(&args),
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Coverage(args) => cmd::coverage::run(&args),
         Command::Tools(args) => cmd::tools::run(&args),

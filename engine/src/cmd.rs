@@ -6,13 +6,17 @@ pub mod catalogs;
 pub mod check;
 pub mod coverage;
 pub mod demo;
+mod folder;
+pub mod forget;
 pub mod generate;
+pub mod ledger;
 pub mod normalize;
+pub mod quarantine;
 pub mod query;
 pub mod rows;
 pub mod run;
-pub mod tools;
 pub mod state;
+pub mod tools;
 pub mod watch;
 
 use std::io::Write as _;

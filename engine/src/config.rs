@@ -30,6 +30,8 @@ pub use schema::schema;
 pub use settings::{Hashes, Lateness, settings};
 pub use units::{day, duration_ms, size_bytes};
 
+const DAY_MS: i64 = 86_400_000;
+
 /// Everything that can be configured.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -45,6 +47,8 @@ pub struct Config {
     pub sources: BTreeMap<String, Source>,
     /// What is kept.
     pub state: State,
+    /// For how long.
+    pub retention: Retention,
     /// The alert service.
     pub grpc: Grpc,
     /// The directory file.
@@ -112,6 +116,19 @@ pub struct State {
     pub dir: PathBuf,
     /// `None`: 10 s live, 60 s while catching up.
     pub checkpoint_every: Option<Duration>,
+}
+
+/// `[retention]`: how long things are kept, ms; `None` for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Alerts.
+    pub alerts_ms: Option<i64>,
+    /// The audit trail.
+    pub audit_ms: Option<i64>,
+    /// The late ledger, and alerts that no one was ever shown.
+    pub ledgers_ms: Option<i64>,
+    /// Entries of the quarantine; their counts stay.
+    pub quarantine_ms: Option<i64>,
 }
 
 /// `[grpc]`.
@@ -247,6 +264,12 @@ impl Config {
             state: State {
                 dir: PathBuf::from("nightjar-state"),
                 checkpoint_every: None,
+            },
+            retention: Retention {
+                alerts_ms: Some(400 * DAY_MS),
+                audit_ms: Some(400 * DAY_MS),
+                ledgers_ms: Some(90 * DAY_MS),
+                quarantine_ms: Some(30 * DAY_MS),
             },
             grpc: Grpc {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7461)),

@@ -13,6 +13,7 @@ use crate::clock::{Verdict, admit};
 use crate::decode::{Decoder, FormatError, Formats, Reject, Sink};
 use crate::enrich::{EnrichCache, Enricher};
 use crate::setup::Setup;
+use crate::store::late::{LateEntry, TooLate};
 use crate::store::quarantine::QuarantineEntry;
 
 /// What became of the records of one source.
@@ -41,8 +42,9 @@ impl Counts {
 /// Counts by source.
 pub type SourceCounts = BTreeMap<String, Counts>;
 
-/// Entries kept in memory between two calls of [`Intake::take_rejected`]; more are only counted.
-const REJECTED_MAX: usize = 100_000;
+/// Entries kept in memory between two calls of [`Intake::take_rejected`] or [`Intake::take_late`];
+/// more are only counted.
+const ENTRIES_MAX: usize = 100_000;
 
 /// Reads the records of one source.
 pub struct Intake {
@@ -58,16 +60,23 @@ struct Rows {
     origin: String,
     /// Allowed lateness by class.
     lateness_ms: Vec<i64>,
+    /// Nothing is too late.
+    is_history: bool,
+    /// Names of the classes.
+    classes: Vec<String>,
     future_limit_ms: i64,
     /// Of the record at hand; `None` for files, where all is on time.
     arrival_ms: Option<i64>,
     offset: u64,
     record_bytes: u64,
     element: u32,
+    /// Number of the next row of the record at hand.
+    row: u32,
     /// Latest event time of an admitted row of the record at hand.
     latest_ms: Option<i64>,
     counts: Counts,
     rejected: Vec<QuarantineEntry>,
+    late: Vec<LateEntry>,
 }
 
 impl Intake {
@@ -77,29 +86,35 @@ impl Intake {
     /// When its format is not known.
     pub fn new(setup: &Setup, source: &str) -> Result<Self, FormatError> {
         let format = setup.format_of(source);
+        let classes = class_names(&setup.formats);
         Ok(Intake {
             decoder: Decoder::new(setup.formats.clone(), format, setup.decode_options())?,
             rows: Rows {
-                builder: EventsBuilder::new(&class_names(&setup.formats)),
+                builder: EventsBuilder::new(&classes),
+                classes: classes.into_iter().map(str::to_owned).collect(),
                 enricher: setup.enricher.clone(),
                 cache: EnrichCache::default(),
                 source: source.to_owned(),
                 origin: String::new(),
                 lateness_ms: setup.lateness.for_source(source).to_vec(),
+                is_history: false,
                 future_limit_ms: setup.config.admission.future_limit_ms,
                 arrival_ms: None,
                 offset: 0,
                 record_bytes: 0,
                 element: 0,
+                row: 0,
                 latest_ms: None,
                 counts: Counts::default(),
                 rejected: Vec::new(),
+                late: Vec::new(),
             },
         })
     }
 
     /// However late, a row is on time: for what a topic held before the first start.
     pub fn without_lateness(mut self) -> Self {
+        self.rows.is_history = true;
         self.rows
             .lateness_ms
             .iter_mut()
@@ -123,6 +138,7 @@ impl Intake {
         rows.offset = offset;
         rows.record_bytes = bytes.len() as u64;
         rows.element = 0;
+        rows.row = 0;
         rows.latest_ms = None;
         self.decoder.decode(bytes, offset, rows);
     }
@@ -146,6 +162,7 @@ impl Intake {
         let rows = &mut self.rows;
         rows.counts.records += 1;
         (rows.offset, rows.record_bytes, rows.element) = (offset, record_bytes, 0);
+        rows.arrival_ms = None;
         rows.quarantine(reason.to_owned());
     }
 
@@ -169,6 +186,11 @@ impl Intake {
         std::mem::take(&mut self.rows.rejected)
     }
 
+    /// The rows that came too late since the last call.
+    pub fn take_late(&mut self) -> Vec<LateEntry> {
+        std::mem::take(&mut self.rows.late)
+    }
+
     /// The counts since the last call.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.rows.counts)
@@ -186,7 +208,7 @@ fn class_names(formats: &Formats) -> Vec<&str> {
 impl Rows {
     fn quarantine(&mut self, reason: String) {
         self.counts.quarantined += 1;
-        if self.rejected.len() < REJECTED_MAX {
+        if self.rejected.len() < ENTRIES_MAX {
             self.rejected.push(QuarantineEntry {
                 source: self.source.clone(),
                 origin: self.origin.clone(),
@@ -194,6 +216,8 @@ impl Rows {
                 element: self.element,
                 reason,
                 bytes: self.record_bytes,
+                arrival_ms: self.arrival_ms,
+                is_history: self.is_history,
             });
         }
         self.element += 1;
@@ -219,6 +243,20 @@ impl Sink for Rows {
         let mut row = row;
         row.late = late;
         self.enricher.enrich(&mut row, &mut self.cache);
+        if late && self.late.len() < ENTRIES_MAX {
+            self.late.push(LateEntry {
+                source: self.source.clone(),
+                origin: self.origin.clone(),
+                offset: self.offset,
+                row: self.row,
+                user: row.user.map(str::to_owned),
+                time_ms: row.time,
+                lateness_ms: self.arrival_ms.map(|arrival_ms| arrival_ms - row.time),
+                class: self.classes[usize::from(row.class)].clone(),
+                why: TooLate::Arrived,
+            });
+        }
+        self.row += 1;
         self.builder.push(&row);
     }
 

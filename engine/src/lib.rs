@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod inventory;
 pub mod pipeline;
 pub mod query;
+pub mod replay;
 pub mod setup;
 pub mod source;
 pub mod store;

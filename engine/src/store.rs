@@ -4,10 +4,15 @@
 //! used for the tenant and zone that it was made for.
 
 pub mod alerts;
+pub mod audit;
 pub mod copy;
+pub mod erase;
+pub mod late;
 pub mod lock;
 mod migration;
+mod pseudonym;
 pub mod quarantine;
+pub mod retention;
 pub mod state;
 pub mod verify;
 
@@ -16,7 +21,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use rusqlite::types::FromSql;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, Row, TransactionBehavior};
 
 use migration::{STEPS, Step, version_after};
 
@@ -125,6 +130,14 @@ pub enum StoreError {
         path: PathBuf,
         /// What.
         what: String,
+    },
+    /// A reader holds back what was to be removed for good.
+    #[error(
+        "{path} is being read, so that its log still holds what was erased; close `nightjar alerts` and other readers of the folder, and give the command again"
+    )]
+    Read {
+        /// The file.
+        path: PathBuf,
     },
 }
 
@@ -314,10 +327,20 @@ impl Database {
         query: &str,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
+        self.rows_with(query, (), read)
+    }
+
+    /// All rows of a query.
+    fn rows_with<T>(
+        &self,
+        query: &str,
+        parameters: impl Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
         let rows = self
             .connection
             .prepare(query)
-            .and_then(|mut statement| statement.query_map((), read)?.collect());
+            .and_then(|mut statement| statement.query_map(parameters, read)?.collect());
         rows.map_err(|source| self.error(source))
     }
 
@@ -332,6 +355,22 @@ impl Database {
     fn stay_small(&self) {
         if WAL_BYTES_MAX < self.wal_bytes() {
             self.cut_wal();
+        }
+    }
+
+    /// Writes the file anew and empties its log, so that nothing that was deleted is left in either.
+    fn purge(&self) -> Result<(), StoreError> {
+        let purged = self
+            .connection
+            .execute_batch("PRAGMA temp_store = MEMORY; VACUUM;");
+        purged.map_err(|source| self.error(source))?;
+        let query = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let is_held = self.connection.query_row(query, (), |row| row.get(0));
+        match is_held.map_err(|source| self.error(source))? {
+            false => Ok(()),
+            true => Err(StoreError::Read {
+                path: self.path.clone(),
+            }),
         }
     }
 

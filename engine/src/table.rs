@@ -7,6 +7,7 @@ use std::io::IsTerminal;
 
 use chrono_tz::Tz;
 use nightjar_detectors::alert::{Alert, Severity};
+use nightjar_detectors::event::time_text;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,8 +132,32 @@ fn colour(alert: &Alert) -> &'static str {
     }
 }
 
+/// Lines under heads, each column as wide as its widest cell, numbers not being told from words; the
+/// last column is not filled up.
+pub fn columns(heads: &[&str], lines: &[Vec<String>]) -> String {
+    let heads: Vec<String> = heads.iter().map(|head| (*head).to_owned()).collect();
+    let all = || std::iter::once(&heads).chain(lines);
+    let width = |column: usize| all().map(|line| line[column].chars().count()).max();
+    let widths: Vec<usize> = (0..heads.len()).filter_map(width).collect();
+    let mut text = String::new();
+    for line in all() {
+        let cells = line.iter().zip(&widths);
+        let filled: Vec<String> = cells
+            .map(|(cell, width)| format!("{:<width$}", printable(cell)))
+            .collect();
+        text.push_str(filled.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Date and minute of a moment, ms, on the zone's clock.
+pub fn moment(time_ms: i64, zone: Tz) -> String {
+    time(&time_text(time_ms), zone).into_owned()
+}
+
 /// Date and minute on the zone's clock; what is not a time stays as it is.
-fn time(text: &str, zone: Tz) -> Cow<'_, str> {
+pub fn time(text: &str, zone: Tz) -> Cow<'_, str> {
     match chrono::DateTime::parse_from_rfc3339(text) {
         Ok(time) => time
             .with_timezone(&zone)
@@ -197,6 +222,16 @@ mod tests {
             },
         );
         assert!(line.starts_with("\x1b[31mhigh    \x1b[0m  2026"));
+    }
+
+    #[test]
+    fn columns_are_as_wide_as_their_cells() {
+        let lines = [
+            vec!["a".into(), "long one".into()],
+            vec!["bcd".into(), "\u{7}".into()],
+        ];
+        let text = columns(&["X", "Y"], &lines);
+        assert_eq!(text, "X    Y\na    long one\nbcd  \u{fffd}\n");
     }
 
     /// A user called "\x1b[2J" does not clear the screen.

@@ -62,6 +62,17 @@ impl Book {
     }
 }
 
+impl Book {
+    /// Removes all alerts of a principal; how many.
+    pub fn forget(&mut self, name: &str) -> usize {
+        let before = self.0.len();
+        // The second line of a key is the principal, the third what the alert is about instead.
+        self.0
+            .retain(|(_, key), _| key.split('\n').skip(1).take(2).all(|part| part != name));
+        before - self.0.len()
+    }
+}
+
 fn key(who: &Who, verdict: &Verdict) -> String {
     let about = verdict.about.as_ref().map_or("", |about| about.id.as_str());
     format!(

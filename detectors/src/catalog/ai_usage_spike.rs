@@ -3,6 +3,7 @@
 //! runaway agent. Method: magnitude model. Blind to: what was said; slow growth.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +13,7 @@ use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::{Sample, gather};
+use crate::evidence::{EventRef, Sample, gather};
 use crate::panes::{Panes, Span};
 use crate::time::{Day, PANE_MS};
 use crate::verdict::{Stream, Verdict};
@@ -62,10 +63,7 @@ pub const ENTRY: Entry = Entry {
         example: "ben@example.com sent 41 million tokens to claude in one hour; usual are about 300 thousand (28 days known)",
     },
     make: |world, lag| -> Box<dyn Detector> {
-        Box::new(Runner::new(
-            std::sync::Arc::new(AiUsageSpike::new(world)),
-            lag,
-        ))
+        Box::new(Runner::new(Arc::new(AiUsageSpike::new(world)), lag))
     },
 };
 
@@ -190,6 +188,20 @@ impl Kind for AiUsageSpike {
                 mine.at(pane).merge(theirs);
             }
         }
+    }
+
+    fn evidence(&self, open: &Open) -> Vec<Arc<EventRef>> {
+        let tools = open.tools.iter().map(|(_, panes)| panes);
+        let panes = tools.chain([&open.all]).flat_map(Panes::iter);
+        panes
+            .flat_map(|(_, pane)| pane.sample.events().cloned())
+            .collect()
+    }
+
+    fn erase(&self, open: &mut Open, is_theirs: &dyn Fn(&EventRef) -> bool) -> usize {
+        let tools = open.tools.iter_mut().map(|(_, panes)| panes);
+        let panes = tools.chain([&mut open.all]).flat_map(Panes::values_mut);
+        panes.map(|pane| pane.sample.erase(is_theirs)).sum()
     }
 
     fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {

@@ -190,7 +190,7 @@ impl Core {
     }
 }
 
-fn row(shard: usize, detector: &str, key: Vec<u8>, bytes: Option<Vec<u8>>) -> StateRow {
+pub(super) fn row(shard: usize, detector: &str, key: Vec<u8>, bytes: Option<Vec<u8>>) -> StateRow {
     StateRow {
         shard: shard as u16,
         detector: detector.to_owned(),
@@ -200,7 +200,7 @@ fn row(shard: usize, detector: &str, key: Vec<u8>, bytes: Option<Vec<u8>>) -> St
     }
 }
 
-fn entity_key(who: &Who) -> Vec<u8> {
+pub(super) fn entity_key(who: &Who) -> Vec<u8> {
     postcard::to_allocvec(&(who.stream, &*who.name)).expect("a name is plain data")
 }
 

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Verdicts};
 use crate::company::{Frozen, Parts};
 use crate::event::Row;
+use crate::evidence::EventRef;
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::{Who, World};
@@ -316,6 +317,35 @@ impl<K: Kind> Detector for Runner<K> {
         }
         self.slots[index] = Some(Box::new(slot));
         Ok(())
+    }
+
+    fn forget(&mut self, entity: u32) -> Option<Vec<Arc<EventRef>>> {
+        let slot = self.slots.get_mut(entity as usize)?.take()?;
+        let days = slot.open.iter().chain(&slot.before);
+        Some(
+            days.flat_map(|(_, open)| self.kind.evidence(open))
+                .collect(),
+        )
+    }
+
+    fn erase(&mut self, is_theirs: &dyn Fn(&EventRef) -> bool) -> usize {
+        let mut erased = 0;
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let Some(slot) = slot else { continue };
+            for (day, open) in slot.open.iter_mut().chain(&mut slot.before) {
+                let here = self.kind.erase(open, is_theirs);
+                if here == 0 {
+                    continue;
+                }
+                erased += here;
+                self.touched.push((*day, index as u32));
+                if !slot.dirty {
+                    slot.dirty = true;
+                    self.dirty.push(index as u32);
+                }
+            }
+        }
+        erased
     }
 
     fn stored_bytes(&self) -> usize {

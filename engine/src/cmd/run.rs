@@ -84,12 +84,17 @@ fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
             Topics::Pattern(regex::Regex::new(pattern).context("kafka.topics is not a pattern")?)
         }
     };
-    Ok(KafkaOptions {
+    Ok(kafka_with(config, topics))
+}
+
+/// How the configuration reaches Kafka, for these topics.
+pub(super) fn kafka_with(config: &Config, topics: Topics) -> KafkaOptions {
+    KafkaOptions {
         brokers: config.kafka.brokers.clone(),
         topics,
         options: config.kafka.options.clone(),
         group: format!("nightjar-{}", config.tenant),
-    })
+    }
 }
 
 /// The stores of one state folder and the address of the alert service, both held.

@@ -22,6 +22,7 @@ const TENANT_CHARS_MAX: usize = 100;
 const BUDGET_MAX: f64 = 10_000.0;
 const CHECKPOINT_LEAST_MS: i64 = 10;
 const CHECKPOINT_MOST_MS: i64 = 3_600_000;
+const RETENTION_LEAST_MS: i64 = 86_400_000;
 
 /// What reading needs besides the tree.
 pub struct Context<'c> {
@@ -113,6 +114,7 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     kafka::read(root.section("kafka"), context, &mut config.kafka);
     config.sources = sources(&root.section("sources"));
     read_state(root.section("state"), context, config);
+    read_retention(root.section("retention"), config);
     let mut grpc = root.section("grpc");
     set(&mut config.grpc.listen, grpc.read("listen", loopback));
     grpc.finish();
@@ -231,13 +233,38 @@ fn read_state(mut section: Section<'_>, context: &Context<'_>, config: &mut Conf
     section.finish();
 }
 
-fn read_admission(mut section: Section<'_>, config: &mut Config) {
-    let idle = section.read("idle_after", |node| match node.text() {
+fn read_retention(mut section: Section<'_>, config: &mut Config) {
+    let limits = &mut config.retention;
+    for (key, limit) in [
+        ("alerts", &mut limits.alerts_ms),
+        ("audit", &mut limits.audit_ms),
+        ("ledgers", &mut limits.ledgers_ms),
+        ("quarantine", &mut limits.quarantine_ms),
+    ] {
+        let kept = section.read(key, |node| match or_never(node)? {
+            Some(millis) if millis < RETENTION_LEAST_MS => Err(Wrong(
+                "is too short to be read in".into(),
+                r#"choose "1d" or more, or "never""#.into(),
+            )),
+            kept => Ok(kept),
+        });
+        set(limit, kept);
+    }
+    section.finish();
+}
+
+/// A duration, or `never`.
+fn or_never(node: &Node) -> Reading<Option<i64>> {
+    match node.text() {
         Some("never") => Ok(None),
         _ => duration(node)
             .map(Some)
             .map_err(|Wrong(what, suggestion)| Wrong(what, format!(r#"{suggestion}, or "never""#))),
-    });
+    }
+}
+
+fn read_admission(mut section: Section<'_>, config: &mut Config) {
+    let idle = section.read("idle_after", or_never);
     set(&mut config.admission.idle_after_ms, idle);
     set(
         &mut config.admission.future_limit_ms,

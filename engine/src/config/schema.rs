@@ -80,6 +80,7 @@ mod shapes {
         /// By topic, or by the folder that a file lies in.
         sources: Option<BTreeMap<String, Source>>,
         state: Option<State>,
+        retention: Option<Retention>,
         grpc: Option<Grpc>,
         directory: Option<Directory>,
         geo: Option<Geo>,
@@ -167,6 +168,20 @@ mod shapes {
         dir: Option<String>,
         /// Time between checkpoints. Default "10s", "60s" while catching up.
         checkpoint_every: Option<String>,
+    }
+
+    /// How long things are kept, counted from when they were last written, or "never" to delete none.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Retention {
+        /// Alerts. Default "400d".
+        alerts: Option<String>,
+        /// The audit trail. Default "400d".
+        audit: Option<String>,
+        /// The late ledger, and alerts that were muted from the first. Default "90d".
+        ledgers: Option<String>,
+        /// Entries of the quarantine. Default "30d".
+        quarantine: Option<String>,
     }
 
     /// The alert service.

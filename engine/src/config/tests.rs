@@ -456,6 +456,22 @@ fn secrets_are_never_shown() {
     }
 }
 
+/// Time limits are durations of a day or more, or none.
+#[test]
+fn time_limits_are_long_or_none() {
+    let text = "[retention]\nalerts = \"never\"\naudit = \"2w\"";
+    let limits = load(text, &[]).unwrap().retention;
+    assert_eq!(
+        (limits.alerts_ms, limits.audit_ms, limits.ledgers_ms),
+        (None, Some(14 * DAY_MS), Some(90 * DAY_MS))
+    );
+    let errors = load("[retention]\nledgers = \"90m\"", &[]).unwrap_err();
+    assert!(
+        errors.contains("`retention.ledgers` is too short"),
+        "{errors}"
+    );
+}
+
 /// The keys that are read are those of the schema.
 #[test]
 fn the_schema_has_the_keys_that_are_read() {
@@ -485,6 +501,7 @@ fn the_schema_has_the_keys_that_are_read() {
         ("[kafka]", "Kafka"),
         ("[sources.x]", "Source"),
         ("[state]", "State"),
+        ("[retention]", "Retention"),
         ("[grpc]", "Grpc"),
         ("[directory]", "Directory"),
         ("[geo]", "Geo"),

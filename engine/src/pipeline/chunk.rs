@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 
 use crate::clock::Partition;
 use crate::intake::SourceCounts;
+use crate::store::late::LateEntry;
 use crate::store::quarantine::QuarantineEntry;
 
 /// Rows, and how far the reading has come with them.
@@ -19,6 +20,8 @@ pub(super) struct Chunk {
     pub sealing_clock_ms: Option<i64>,
     /// What was set aside.
     pub rejected: Vec<QuarantineEntry>,
+    /// Rows that came too late.
+    pub late: Vec<LateEntry>,
     /// What became of the records.
     pub counts: SourceCounts,
     /// Records that Kafka still holds, per partition, when measured.
@@ -50,6 +53,7 @@ impl Chunk {
             && self.moved.is_empty()
             && self.sealing_clock_ms.is_none()
             && self.rejected.is_empty()
+            && self.late.is_empty()
             && self.lags.is_empty()
             && !self.is_last
     }

@@ -28,6 +28,7 @@ use crate::days::{DayStore, SpillError, by_day};
 use crate::grpc::Status;
 use crate::intake::SourceCounts;
 use crate::setup::Setup;
+use crate::store::retention::Pruned;
 
 /// Between two publications of open verdicts while there is more to read.
 const PUBLISH_EVERY: Duration = Duration::from_millis(25);
@@ -35,6 +36,7 @@ const PUBLISH_EVERY_CATCHING_UP: Duration = Duration::from_millis(500);
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 const CHECKPOINT_EVERY_CATCHING_UP: Duration = Duration::from_secs(60);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
+const PRUNE_EVERY: Duration = Duration::from_secs(24 * 3600);
 /// Clock steps in which days are closed: fine enough that every held-back day is judged between the
 /// closing of what it needs and its own.
 const STEP_MS: i64 = 6 * 3_600_000;
@@ -72,6 +74,7 @@ pub(super) struct Driver<'a> {
     checkpoint_soon: bool,
     last_publication: Instant,
     last_checkpoint: Instant,
+    last_prune: Option<Instant>,
 }
 
 impl<'a> Driver<'a> {
@@ -115,6 +118,7 @@ impl<'a> Driver<'a> {
             checkpoint_soon: false,
             last_publication: now,
             last_checkpoint: now,
+            last_prune: None,
         })
     }
 
@@ -151,6 +155,7 @@ impl<'a> Driver<'a> {
             }
             self.publish_when_due(chunks.is_empty())?;
             self.checkpoint_when_due()?;
+            self.prune_when_due()?;
             self.status
                 .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
         }
@@ -176,6 +181,9 @@ impl<'a> Driver<'a> {
         self.is_catching_up = chunk.is_catching_up;
         if !chunk.rejected.is_empty() {
             self.alerts.set_aside(&chunk.rejected)?;
+        }
+        if !chunk.late.is_empty() {
+            self.alerts.enter_late(&chunk.late)?;
         }
         self.partitions.extend(chunk.added.iter().cloned());
         let calendar = &self.setup.world.calendar;
@@ -347,6 +355,21 @@ impl<'a> Driver<'a> {
         if is_due && self.is_dirty && self.writer.is_free() {
             self.publish_open(false)?;
             self.checkpoint()?;
+        }
+        Ok(())
+    }
+
+    /// Deletes once a day, and at the start, what has been kept long enough.
+    fn prune_when_due(&mut self) -> Result<(), RunError> {
+        let is_due = |last: Instant| PRUNE_EVERY <= last.elapsed();
+        if self.last_prune.is_none_or(is_due) {
+            self.last_prune = Some(Instant::now());
+            let now_ms = chrono::Utc::now().timestamp_millis();
+            let pruned = self.alerts.prune(&self.setup.config.retention, now_ms)?;
+            if pruned != Pruned::default() {
+                let (alerts, entries) = (pruned.alerts, pruned.entries);
+                info!(alerts, entries, "deleted what has been kept long enough");
+            }
         }
         Ok(())
     }

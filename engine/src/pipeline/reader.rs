@@ -307,6 +307,7 @@ impl Reader {
                 chunk.batches.push(intake.take_batch());
             }
             chunk.rejected.append(&mut intake.take_rejected());
+            chunk.late.append(&mut intake.take_late());
             let counts = intake.take_counts();
             if counts != Default::default() {
                 chunk.counts.insert(source.clone(), counts);

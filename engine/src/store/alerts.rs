@@ -13,20 +13,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono_tz::Tz;
 use nightjar_detectors::alert::Alert;
-use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use tokio::sync::watch;
 
-use super::{Database, Durability, StoreError, quarantine};
+use super::{Database, Durability, StoreError, audit, late, pseudonym, quarantine};
 
 /// `peak` and `shown`: the highest severity and whether any revision was not muted, so that whoever
-/// was shown an alert can be told that it was lowered or muted. `content` is a hash.
+/// was shown an alert can be told that it was lowered or muted. `content` is a hash; `recorded_ms` is
+/// when the newest revision was written.
 const TABLES: &str = "
 CREATE TABLE IF NOT EXISTS alerts (
     id TEXT NOT NULL PRIMARY KEY, cursor INTEGER NOT NULL UNIQUE, revision INTEGER NOT NULL,
     state TEXT NOT NULL, detector TEXT NOT NULL, entity TEXT NOT NULL,
     severity INTEGER NOT NULL, peak INTEGER NOT NULL,
     muted INTEGER NOT NULL, shown INTEGER NOT NULL,
-    content BLOB NOT NULL, json TEXT NOT NULL
+    content BLOB NOT NULL, json TEXT NOT NULL, recorded_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS alerts_by_detector ON alerts (detector);
 INSERT OR IGNORE INTO meta VALUES ('store_id', lower(hex(randomblob(8))));
@@ -34,14 +35,24 @@ INSERT OR IGNORE INTO meta VALUES ('last_cursor', 0);
 INSERT OR IGNORE INTO meta VALUES ('expired_cursor', 0);";
 
 const UPSERT: &str = "
-INSERT INTO alerts VALUES (?1, ?2, 1, 'open', ?3, ?4, ?5, ?5, ?6, NOT ?6, ?7, ?8)
+INSERT INTO alerts VALUES (?1, ?2, 1, 'open', ?3, ?4, ?5, ?5, ?6, NOT ?6, ?7, ?8,
+    CAST(unixepoch('subsec') * 1000 AS INTEGER))
 ON CONFLICT (id) DO UPDATE SET
     cursor = excluded.cursor, revision = revision + 1,
     detector = excluded.detector, entity = excluded.entity,
     severity = excluded.severity, peak = max(peak, excluded.peak),
     muted = excluded.muted, shown = max(shown, excluded.shown),
-    content = excluded.content, json = excluded.json
+    content = excluded.content, json = excluded.json, recorded_ms = excluded.recorded_ms
 RETURNING revision";
+
+/// Columns that the first stores did not have.
+const ADDED: [(&str, &str, &str); 5] = [
+    ("alerts", "recorded_ms", "INTEGER NOT NULL DEFAULT 0"),
+    ("quarantine", "recorded_ms", "INTEGER NOT NULL DEFAULT 0"),
+    ("quarantine", "arrival_ms", "INTEGER"),
+    ("quarantine", "history", "INTEGER NOT NULL DEFAULT 0"),
+    ("quarantine", "outcome", "TEXT NOT NULL DEFAULT 'open'"),
+];
 
 /// An alert that a commit made visible.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,9 +85,17 @@ impl AlertStore {
     /// When the file is another tenant's or zone's, newer than this code, or cannot be used.
     pub fn open(folder: &Path, tenant: &str, zone: Tz) -> Result<Self, StoreError> {
         let path = Self::path(folder);
-        let tables = [TABLES, quarantine::TABLES].concat();
+        let tables = [
+            TABLES,
+            quarantine::TABLES,
+            late::TABLES,
+            audit::TABLES,
+            pseudonym::TABLES,
+        ]
+        .concat();
         // Subscribers have acted on what they saw, so not even power loss may take it back.
         let database = Database::open(path.clone(), &tables, Durability::Full, tenant, zone)?;
+        complete(&database.connection).map_err(|source| database.error(source))?;
         let last = database.meta("last_cursor")?.unwrap_or(0);
         Ok(AlertStore {
             writer: Arc::new(Mutex::new(database)),
@@ -152,6 +171,24 @@ impl AlertStore {
     }
 }
 
+/// Adds the columns that a file of an earlier build lacks. What is deleted is overwritten, too.
+fn complete(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "secure_delete", true)?;
+    for (table, column, kind) in ADDED {
+        let query = "SELECT 1 FROM pragma_table_info(?1) WHERE name = ?2";
+        let found = connection.query_row(query, [table, column], |_| Ok(()));
+        if found.optional()?.is_some() {
+            continue;
+        }
+        connection.execute_batch(&format!("ALTER TABLE {table} ADD COLUMN {column} {kind};"))?;
+        if column == "recorded_ms" {
+            let now = "CAST(unixepoch('subsec') * 1000 AS INTEGER)";
+            connection.execute_batch(&format!("UPDATE {table} SET recorded_ms = {now};"))?;
+        }
+    }
+    Ok(())
+}
+
 fn publish(
     database: &mut Database,
     alerts: &[Alert],
@@ -211,7 +248,7 @@ fn put(transaction: &Transaction<'_>, alert: &Alert, cursor: u64) -> rusqlite::R
 
 /// What makes a revision: the canonical content and the marks that it leaves out. Where a reader finds
 /// the evidence is not part of it.
-fn content(alert: &Alert) -> [u8; 32] {
+pub(super) fn content(alert: &Alert) -> [u8; 32] {
     let mut hasher = blake3::Hasher::new();
     hasher.update(alert.canonical_json().as_bytes());
     hasher.update(&[u8::from(alert.late)]);

@@ -160,6 +160,19 @@ impl StateStore {
             .unwrap();
     }
 
+    /// Stores a checkpoint that leaves something out for good: neither the file nor its log holds it any
+    /// more.
+    ///
+    /// # Errors
+    /// When it cannot be written, or somebody reads the file.
+    pub fn erase(&mut self, rows: &[StateRow], meta: &[u8]) -> Result<(), StoreError> {
+        let connection = &self.database.connection;
+        let secured = connection.pragma_update(None, "secure_delete", true);
+        secured.map_err(|source| self.database.error(source))?;
+        self.checkpoint(rows, meta)?;
+        self.database.purge()
+    }
+
     fn write(&mut self, rows: &[StateRow], meta: &[u8]) -> rusqlite::Result<()> {
         let transaction = self.database.connection.transaction()?;
         let mut upsert = transaction.prepare_cached(

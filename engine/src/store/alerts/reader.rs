@@ -173,6 +173,33 @@ impl AlertReader {
         rows.into_iter().map(|row| self.alert(row)).collect()
     }
 
+    /// Alerts that are shown lower or not at all, each with its reason, oldest first: of this entity
+    /// and written since, where that is asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn suppressed(
+        &self,
+        entity: Option<&str>,
+        since_ms: Option<i64>,
+    ) -> Result<Vec<Alert>, StoreError> {
+        let query = "SELECT cursor, revision, state, json FROM alerts
+                     WHERE json_extract(json, '$.suppressed') IS NOT NULL
+                       AND (:entity IS NULL OR entity = :entity) AND (:since IS NULL OR :since <= recorded_ms)
+                     ORDER BY cursor";
+        let which = named_params! {":entity": entity, ":since": since_ms};
+        let rows = self.database.rows_with(query, which, stored)?;
+        rows.into_iter().map(|row| self.alert(row)).collect()
+    }
+
+    /// The tenant that the store was made for.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn tenant(&self) -> Result<String, StoreError> {
+        Ok(self.database.meta("tenant")?.unwrap_or_default())
+    }
+
     pub(in crate::store) fn database(&self) -> &Database {
         &self.database
     }

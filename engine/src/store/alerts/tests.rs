@@ -347,3 +347,30 @@ proptest! {
         prop_assert_eq!(digest(&stored), digest([&one]));
     }
 }
+
+/// A store of an earlier build gets the columns it lacks, and what it holds counts as written today.
+#[test]
+fn an_earlier_store_is_completed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    store.publish(&[alert("a", 1)], None).unwrap();
+    let writer = store.writer();
+    for (table, column, _) in super::ADDED {
+        let drop = format!("ALTER TABLE {table} DROP COLUMN {column}");
+        writer.connection.execute(&drop, ()).unwrap();
+    }
+    drop(writer);
+    drop(store);
+    let store = self::store(folder.path());
+    store.publish(&[alert("b", 1)], None).unwrap();
+    let day_ms = Some(86_400_000);
+    let retention = crate::config::Retention {
+        alerts_ms: day_ms,
+        audit_ms: day_ms,
+        ledgers_ms: day_ms,
+        quarantine_ms: day_ms,
+    };
+    let now_ms = chrono::Utc::now().timestamp_millis();
+    assert_eq!(store.prune(&retention, now_ms).unwrap(), Default::default());
+    assert_eq!(store.reader().unwrap().all().unwrap().len(), 2);
+}
