@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use clap::Args;
 use nightjar_detectors::event::{Events, row_json};
 
-use crate::intake::{Counts, Intake};
+use crate::intake::{Counts, Intake, UnrecognisedBySource};
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile, Piece};
 
@@ -39,12 +39,17 @@ pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
     let files = file::list(&args.paths)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let mut all = Counts::default();
+    let mut unrecognised = UnrecognisedBySource::new();
     for file in &files {
         let mut intake = Intake::new(&setup, &file.source)?;
         print(file, &mut intake, &mut out)?;
         all.add(intake.take_counts());
+        let more = intake.take_unrecognised();
+        let known = unrecognised.entry(file.source.clone()).or_default();
+        known.add(more.parts, &more.keys);
     }
     out.flush()?;
+    super::tell_unrecognised(&unrecognised);
     eprintln!(
         "{} records: {} rows, {} without activity, {} set aside",
         all.records, all.rows, all.ignored, all.quarantined

@@ -14,11 +14,8 @@ use super::language::{FormatFile, Literal, OneOrMore, SourceFile};
 /// Number of classes that a batch can tell apart.
 const CLASSES_MAX: usize = 127;
 
-const SHIPPED: [(&str, &str); 21] = [
-    (
-        "agent_telemetry",
-        include_str!("../formats/agent_telemetry.toml"),
-    ),
+const SHIPPED: &[(&str, &str)] = &[
+    ("agent_otlp", include_str!("../formats/agent_otlp.toml")),
     (
         "anthropic_activity",
         include_str!("../formats/anthropic_activity.toml"),
@@ -32,6 +29,7 @@ const SHIPPED: [(&str, &str); 21] = [
         "aws_cloudtrail",
         include_str!("../formats/aws_cloudtrail.toml"),
     ),
+    ("cef", include_str!("../formats/cef.toml")),
     (
         "cisco_umbrella",
         include_str!("../formats/cisco_umbrella.toml"),
@@ -45,6 +43,7 @@ const SHIPPED: [(&str, &str); 21] = [
         "google_workspace",
         include_str!("../formats/google_workspace.toml"),
     ),
+    ("leef", include_str!("../formats/leef.toml")),
     ("litellm", include_str!("../formats/litellm.toml")),
     ("m365_audit", include_str!("../formats/m365_audit.toml")),
     ("netskope", include_str!("../formats/netskope.toml")),
@@ -139,7 +138,7 @@ impl Formats {
     /// Names the file and what is wrong in it.
     pub fn with_files(files: &[PathBuf]) -> Result<Formats, FormatError> {
         let mut formats = Vec::new();
-        for (name, text) in SHIPPED {
+        for (name, text) in SHIPPED.iter().copied() {
             formats.push(Format::read(name, text)?);
         }
         for path in files {

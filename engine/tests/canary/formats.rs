@@ -60,7 +60,7 @@ pub const FORMATS: &[Format] = &[
     LITELLM,
     PROXY,
     NIGHTJAR,
-    ai_formats::AGENT_TELEMETRY,
+    ai_formats::AGENT_OTLP,
     ai_formats::ANTHROPIC_ACTIVITY,
     ai_formats::ANTHROPIC_USAGE,
     ai_formats::AWS_BEDROCK,
