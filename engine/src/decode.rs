@@ -16,6 +16,7 @@ mod formats;
 mod guess;
 mod keys;
 mod language;
+mod mistakes;
 mod program;
 mod scan;
 mod time;

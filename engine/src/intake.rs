@@ -70,7 +70,11 @@ impl Unrecognised {
         Some(format!(
             "{} {records} of source {source} {whose} keys: {}",
             self.parts,
-            if keys.is_empty() { "none that can be shown".to_owned() } else { keys.join(", ") },
+            if keys.is_empty() {
+                "none that can be shown".to_owned()
+            } else {
+                keys.join(", ")
+            },
         ))
     }
 }

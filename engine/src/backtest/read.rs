@@ -88,7 +88,10 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
             counts.entry(source).or_default().add(part);
         }
         for (source, part) in worker.unrecognised {
-            unrecognised.entry(source).or_default().add(part.parts, &part.keys);
+            unrecognised
+                .entry(source)
+                .or_default()
+                .add(part.parts, &part.keys);
         }
         rejected.extend(worker.rejected);
     }

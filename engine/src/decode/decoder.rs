@@ -80,7 +80,11 @@ impl Several {
 
     fn end(self, at: &mut Record<'_>) -> Result<(), Reject> {
         if self.read == 0 {
-            return Err(self.failed.first().copied().unwrap_or(Reject::NotRecognised));
+            return Err(self
+                .failed
+                .first()
+                .copied()
+                .unwrap_or(Reject::NotRecognised));
         }
         for reason in self.failed {
             at.reject(reason);
@@ -210,7 +214,9 @@ impl Decoder {
     ) -> Result<(), Reject> {
         let mut nest = std::mem::take(&mut self.memory.nest);
         let mut several = Several::default();
-        let whole = read(&mut nest, &mut |record| several.add(self.text(record, depth, at)));
+        let whole = read(&mut nest, &mut |record| {
+            several.add(self.text(record, depth, at))
+        });
         self.memory.nest = nest;
         whole.map_err(|Broken| Reject::NotJson)?;
         several.end(at)

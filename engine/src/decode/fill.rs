@@ -172,7 +172,9 @@ impl Filler<'_> {
         if let Some(values) = &change.values {
             let constant = if change.tool {
                 let text = self.texts().scalar(slot);
-                values.otherwise.filter(|_| text.and_then(|text| self.tool(text)).is_some())
+                values
+                    .otherwise
+                    .filter(|_| text.and_then(|text| self.tool(text)).is_some())
             } else {
                 self.translate(slot, values)
             };

@@ -36,13 +36,12 @@ pub(super) fn may_hold_record(text: &str) -> bool {
 /// Where a line's mark, such as `CEF:`, stands: at the start, or behind a syslog header.
 fn mark(text: &str, mark: &str) -> Option<usize> {
     let head = &text.as_bytes()[..text.len().min(HEADER_BYTES_MAX)];
-    let found = memchr::memmem::find_iter(head, mark.as_bytes()).find(|at| {
+    memchr::memmem::find_iter(head, mark.as_bytes()).find(|at| {
         let before = at.checked_sub(1).map(|before| head[before]);
         let version = text.as_bytes()[at + mark.len()..].trim_ascii_start();
         before.is_none_or(|byte| !byte.is_ascii_alphanumeric())
             && version.first().is_some_and(u8::is_ascii_digit)
-    });
-    found
+    })
 }
 
 /// The time in a syslog header, if it names its year (RFC 5424 and its relatives).
@@ -72,7 +71,8 @@ fn is_escaped(bytes: &[u8], at: usize) -> bool {
 
 /// Whether a text can be a key of these lines.
 fn is_key(text: &str) -> bool {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']');
+    let fits =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'[' | b']');
     !text.is_empty() && text.bytes().all(fits)
 }
 
@@ -83,7 +83,10 @@ mod tests {
 
     fn read(text: &str) -> Value {
         let mut out = String::new();
-        assert!(marked_line(text, &mut out) || plain_line(text, &mut out), "{text}");
+        assert!(
+            marked_line(text, &mut out) || plain_line(text, &mut out),
+            "{text}"
+        );
         serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error} in {out}"))
     }
 
@@ -107,7 +110,9 @@ mod tests {
         let tabs = "LEEF:1.0|V|P|1|login|usrName=ana\tsrc=203.0.113.10\tmsg=a b";
         assert_eq!(read(tabs)["leef"]["extension"]["usrName"], "ana");
         for delimiter in ["^", "x5E", "0x5e"] {
-            let line = format!("<13>Mar  2 10:00:00 host LEEF:2.0|V|P|1|login|{delimiter}|usrName=ana^src=203.0.113.10^devTime=02.03.2026 11:00:00 +0100^devTimeFormat=dd.MM.yyyy HH:mm:ss Z");
+            let line = format!(
+                "<13>Mar  2 10:00:00 host LEEF:2.0|V|P|1|login|{delimiter}|usrName=ana^src=203.0.113.10^devTime=02.03.2026 11:00:00 +0100^devTimeFormat=dd.MM.yyyy HH:mm:ss Z"
+            );
             let leef = &read(&line)["leef"];
             assert_eq!(leef["extension"]["src"], "203.0.113.10");
             assert_eq!(leef["time"], "2026-03-02T11:00:00+0100");
@@ -131,18 +136,38 @@ mod tests {
     #[test]
     fn squid_is_read_behind_a_header_too() {
         for header in ["", "<182>Mar  2 10:00:00 proxy (squid-1): "] {
-            let line = format!("{header}1772445600.123    180 203.0.113.10 TCP_TUNNEL/200 411 CONNECT a.example:443 ana HIER_DIRECT/192.0.2.1 -");
+            let line = format!(
+                "{header}1772445600.123    180 203.0.113.10 TCP_TUNNEL/200 411 CONNECT a.example:443 ana HIER_DIRECT/192.0.2.1 -"
+            );
             let record = read(&line);
-            assert_eq!((&record["ts"], &record["url"]), (&json!("1772445600.123"), &json!("a.example:443")));
-            assert_eq!((&record["user"], &record["result_code"]), (&json!("ana"), &json!("TCP_TUNNEL/200")));
+            assert_eq!(
+                (&record["ts"], &record["url"]),
+                (&json!("1772445600.123"), &json!("a.example:443"))
+            );
+            assert_eq!(
+                (&record["user"], &record["result_code"]),
+                (&json!("ana"), &json!("TCP_TUNNEL/200"))
+            );
         }
     }
 
     #[test]
     fn prose_is_no_record() {
         let mut out = String::new();
-        for text in ["", "hello", "a=1 b=2", "see CEF:0 for more", "CEF:0|a|b", "LEEF:1.0|a", "a = b = c = d", "1 2 3 4 5 6 7 8 9 10"] {
-            assert!(!marked_line(text, &mut out) && !plain_line(text, &mut out), "{text}");
+        for text in [
+            "",
+            "hello",
+            "a=1 b=2",
+            "see CEF:0 for more",
+            "CEF:0|a|b",
+            "LEEF:1.0|a",
+            "a = b = c = d",
+            "1 2 3 4 5 6 7 8 9 10",
+        ] {
+            assert!(
+                !marked_line(text, &mut out) && !plain_line(text, &mut out),
+                "{text}"
+            );
         }
     }
 }

@@ -38,7 +38,10 @@ fn swap(random: &mut ChaCha8Rng, bytes: &mut Vec<u8>) {
         return;
     };
     let end = from + at;
-    let start = bytes[..end].iter().rposition(|byte| *byte == b'"').unwrap_or(end);
+    let start = bytes[..end]
+        .iter()
+        .rposition(|byte| *byte == b'"')
+        .unwrap_or(end);
     let key = match below(random, 2) {
         0 => bytes[start..end + 2].to_vec(),
         _ => b"\"other\":".to_vec(),
@@ -103,7 +106,9 @@ struct Fate {
 
 impl Fate {
     fn mix(&mut self, number: u64) {
-        self.digest = (self.digest ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31);
+        self.digest = (self.digest ^ number)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(31);
     }
 
     fn of(decoder: &mut Decoder, record: &[u8]) -> Fate {

@@ -161,7 +161,10 @@ pub fn samples() -> Vec<Sample> {
             let (record, bytes) = match (&line["text"], &line["base64"]) {
                 (Value::String(text), _) => (line["text"].clone(), text.clone().into_bytes()),
                 (_, Value::String(text)) => (Value::Null, base64(text)),
-                _ => (line["record"].clone(), line["record"].to_string().into_bytes()),
+                _ => (
+                    line["record"].clone(),
+                    line["record"].to_string().into_bytes(),
+                ),
             };
             samples.push(Sample {
                 format: format.name.clone(),

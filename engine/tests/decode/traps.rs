@@ -295,8 +295,15 @@ fn the_same_uid_is_the_same_event() {
         let mut again = record.clone();
         again["recipientAccountId"] = json!("444455556666");
         again["collected"] = json!("2026-03-03T08:00:00Z");
-        let (first, second) = (decode(record.to_string().as_bytes()), decode(again.to_string().as_bytes()));
-        assert_eq!((first.rows.len(), &first.keys), (1, &second.keys), "{record}");
+        let (first, second) = (
+            decode(record.to_string().as_bytes()),
+            decode(again.to_string().as_bytes()),
+        );
+        assert_eq!(
+            (first.rows.len(), &first.keys),
+            (1, &second.keys),
+            "{record}"
+        );
         assert_eq!(first.rows, second.rows);
     }
 }
@@ -327,7 +334,10 @@ fn numbers_as_text_and_texts_as_numbers_are_understood() {
     let mut record = json!({ "time": 1_772_438_400_000u64, "activity": "download", "uid": 17, "user": 1234, "bytes": "27454", "count": "2", "asn": "AS64510", "lat": "52.5", "lon": "13.4" });
     let row = one_row(&record);
     assert_eq!((&row["uid"], &row["user"]), (&json!("17"), &json!("1234")));
-    assert_eq!((&row["bytes"], &row["count"], &row["lat"]), (&json!(27454), &json!(2), &json!(52.5)));
+    assert_eq!(
+        (&row["bytes"], &row["count"], &row["lat"]),
+        (&json!(27454), &json!(2), &json!(52.5))
+    );
     record["time"] = json!("1772438400000");
     assert_eq!(one_row(&record)["time"], row["time"]);
     let mut record = m365();

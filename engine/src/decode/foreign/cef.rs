@@ -18,7 +18,15 @@ pub(super) fn read(text: &str, out: &mut String) -> bool {
     };
     out.clear();
     out.push_str("{\"cef\":{");
-    let names = ["version", "vendor", "product", "product_version", "signature", "name", "severity"];
+    let names = [
+        "version",
+        "vendor",
+        "product",
+        "product_version",
+        "signature",
+        "name",
+        "severity",
+    ];
     for (name, field) in names.iter().zip(fields) {
         json::key(name, out);
         json::text(&unescaped(field), out);
@@ -62,7 +70,9 @@ pub(super) fn spaced(text: &str) -> Vec<(&str, &str)> {
     let mut keys: Vec<(usize, usize)> = Vec::new();
     let mut after = 0;
     for equals in memchr::memchr_iter(b'=', bytes) {
-        let space = bytes[after..equals].iter().rposition(u8::is_ascii_whitespace);
+        let space = bytes[after..equals]
+            .iter()
+            .rposition(u8::is_ascii_whitespace);
         let start = match space {
             Some(space) => after + space + 1,
             None if after == 0 => 0,
@@ -73,10 +83,15 @@ pub(super) fn spaced(text: &str) -> Vec<(&str, &str)> {
             keys.push((start, equals));
         }
     }
-    let ends = keys.iter().skip(1).map(|(start, _)| *start).chain([text.len()]);
-    let pairs = keys.iter().zip(ends).map(|((start, equals), end)| {
-        (&text[*start..*equals], text[equals + 1..end].trim_ascii())
-    });
+    let ends = keys
+        .iter()
+        .skip(1)
+        .map(|(start, _)| *start)
+        .chain([text.len()]);
+    let pairs = keys
+        .iter()
+        .zip(ends)
+        .map(|((start, equals), end)| (&text[*start..*equals], text[equals + 1..end].trim_ascii()));
     pairs.collect()
 }
 

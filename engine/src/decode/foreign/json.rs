@@ -54,7 +54,10 @@ pub(super) fn raw_member(name: &str, value: &str, out: &mut String) {
 }
 
 /// The members of an object, keys with their quotes; whatever is no object has none.
-pub(in crate::decode) fn members<'t>(object: &'t str, mut each: impl FnMut(&'t str, &'t str)) -> Result<(), Broken> {
+pub(in crate::decode) fn members<'t>(
+    object: &'t str,
+    mut each: impl FnMut(&'t str, &'t str),
+) -> Result<(), Broken> {
     let mut cursor = Cursor::new(object);
     if !cursor.take(b'{') || cursor.take(b'}') {
         return Ok(());
@@ -74,7 +77,11 @@ pub(in crate::decode) fn members<'t>(object: &'t str, mut each: impl FnMut(&'t s
         cursor.skip()?;
         each(key, &object[start..cursor.at]);
         if !cursor.take(b',') {
-            return if cursor.take(b'}') { Ok(()) } else { Err(Broken) };
+            return if cursor.take(b'}') {
+                Ok(())
+            } else {
+                Err(Broken)
+            };
         }
     }
 }
@@ -94,7 +101,11 @@ pub(super) fn elements<'t>(
         cursor.skip()?;
         each(&list[start..cursor.at])?;
         if !cursor.take(b',') {
-            return if cursor.take(b']') { Ok(()) } else { Err(Broken) };
+            return if cursor.take(b']') {
+                Ok(())
+            } else {
+                Err(Broken)
+            };
         }
     }
 }

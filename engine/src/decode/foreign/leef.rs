@@ -23,7 +23,12 @@ pub(super) fn read(text: &str, out: &mut String) -> bool {
     if let Some(time) = header_time(&text[..start]) {
         json::member("received", time, out);
     }
-    let value = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let value = |name: &str| {
+        pairs
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
+    };
     if let (Some(time), Some(format)) = (value("devTime"), value("devTimeFormat"))
         && let Some(time) = formatted(time, format)
     {
@@ -63,7 +68,9 @@ fn pairs<'t>(delimiter: &str, text: &'t str) -> Vec<(&'t str, &'t str)> {
         false if delimiter == "\t" => return cef::spaced(text),
         false => delimiter,
     };
-    let parts = text.split(delimiter).filter_map(|part| part.split_once('='));
+    let parts = text
+        .split(delimiter)
+        .filter_map(|part| part.split_once('='));
     let parts = parts.map(|(key, value)| (key.trim_ascii(), value.trim_ascii()));
     parts.filter(|(key, _)| is_key(key)).collect()
 }
@@ -132,7 +139,11 @@ fn month(text: &mut &str) -> Option<u32> {
 
 fn digits(text: &mut &str, width: usize) -> Option<u32> {
     let trimmed = text.trim_ascii_start();
-    let end = trimmed.bytes().take(width).take_while(u8::is_ascii_digit).count();
+    let end = trimmed
+        .bytes()
+        .take(width)
+        .take_while(u8::is_ascii_digit)
+        .count();
     let (number, rest) = trimmed.split_at(end);
     *text = rest;
     number.parse().ok()

@@ -36,8 +36,16 @@ impl Record {
     /// Closes the record; one that says nothing by itself is given no resource.
     pub(super) fn end(&mut self) -> &str {
         if 1 < self.text.len() {
-            json::raw_member("\"resource\"", &format!("{{{}}}", self.around.resource), &mut self.text);
-            json::raw_member("\"scope\"", &format!("{{{}}}", self.around.scope), &mut self.text);
+            json::raw_member(
+                "\"resource\"",
+                &format!("{{{}}}", self.around.resource),
+                &mut self.text,
+            );
+            json::raw_member(
+                "\"scope\"",
+                &format!("{{{}}}", self.around.scope),
+                &mut self.text,
+            );
         }
         self.text.push('}');
         &self.text
@@ -61,8 +69,12 @@ pub(in crate::decode) fn read(
                     }
                 });
             }
-            "\"scopeLogs\"" | "\"scope_logs\"" | "\"scopeSpans\"" | "\"scope_spans\""
-            | "\"instrumentationLibraryLogs\"" | "\"instrumentationLibrarySpans\"" => scopes.push(value),
+            "\"scopeLogs\""
+            | "\"scope_logs\""
+            | "\"scopeSpans\""
+            | "\"scope_spans\""
+            | "\"instrumentationLibraryLogs\""
+            | "\"instrumentationLibrarySpans\"" => scopes.push(value),
             _ => {}
         })?;
         for list in scopes {
@@ -185,7 +197,9 @@ fn any_value(value: &str, depth: usize, out: &mut String) -> Result<(), scan::Br
     members(value, |key, value| {
         let kind = match key {
             "\"stringValue\"" | "\"string_value\"" | "\"intValue\"" | "\"int_value\""
-            | "\"doubleValue\"" | "\"double_value\"" | "\"boolValue\"" | "\"bool_value\"" => Kind::Scalar,
+            | "\"doubleValue\"" | "\"double_value\"" | "\"boolValue\"" | "\"bool_value\"" => {
+                Kind::Scalar
+            }
             "\"kvlistValue\"" | "\"kvlist_value\"" => Kind::Pairs,
             "\"arrayValue\"" | "\"array_value\"" => Kind::List,
             _ => return,

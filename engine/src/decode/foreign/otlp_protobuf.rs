@@ -10,7 +10,11 @@ use super::protobuf::{self, Value, fields};
 
 /// Hands over the records of an export request in protobuf; `false`, and nothing is handed over, where the bytes
 /// are none.
-pub(in crate::decode) fn read(bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(&str)) -> bool {
+pub(in crate::decode) fn read(
+    bytes: &[u8],
+    record: &mut Record,
+    each: &mut dyn FnMut(&str),
+) -> bool {
     let mut known = 0usize;
     // All of it must hold before anything of it counts.
     let whole = request(bytes, record, &mut |_| known += 1);
@@ -21,7 +25,11 @@ pub(in crate::decode) fn read(bytes: &[u8], record: &mut Record, each: &mut dyn 
     true
 }
 
-fn request(bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(&str)) -> Result<(), protobuf::Broken> {
+fn request(
+    bytes: &[u8],
+    record: &mut Record,
+    each: &mut dyn FnMut(&str),
+) -> Result<(), protobuf::Broken> {
     fields(bytes, |number, value| {
         if number != 1 {
             return Err(protobuf::Broken);
@@ -55,7 +63,11 @@ fn wire_resource(bytes: &[u8], out: &mut String) -> Result<(), protobuf::Broken>
     })
 }
 
-fn wire_scope(bytes: &[u8], record: &mut Record, each: &mut dyn FnMut(&str)) -> Result<(), protobuf::Broken> {
+fn wire_scope(
+    bytes: &[u8],
+    record: &mut Record,
+    each: &mut dyn FnMut(&str),
+) -> Result<(), protobuf::Broken> {
     record.around.scope.clear();
     fields(bytes, |number, value| {
         if number != 1 {
@@ -118,12 +130,18 @@ fn wire_record(bytes: &[u8], record: &mut Record) -> Result<(), protobuf::Broken
                 _ = write!(out, "{number}");
             }
             Value::Bytes(text) if name == "eventName" => {
-                json::member(name, std::str::from_utf8(text).map_err(|_| protobuf::Broken)?, out);
+                json::member(
+                    name,
+                    std::str::from_utf8(text).map_err(|_| protobuf::Broken)?,
+                    out,
+                );
             }
             Value::Bytes(id) if !id.is_empty() => {
                 json::key(name, out);
                 out.push('"');
-                id.iter().take(16).for_each(|byte| _ = write!(out, "{byte:02x}"));
+                id.iter()
+                    .take(16)
+                    .for_each(|byte| _ = write!(out, "{byte:02x}"));
                 out.push('"');
             }
             _ => {}

@@ -15,12 +15,19 @@ pub(super) fn read(text: &str, out: &mut String) -> bool {
     }
     out.clear();
     out.push('{');
-    let value = |name: &str| pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value);
+    let value = |name: &str| {
+        pairs
+            .iter()
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| *value)
+    };
     // Some write the day, the time of day and the zone apart.
     if let (Some(date), Some(time)) = (value("date"), value("time"))
         && !time.contains(['-', 'T'])
     {
-        let zone = value("tz").filter(|zone| zone.starts_with(['+', '-'])).unwrap_or_default();
+        let zone = value("tz")
+            .filter(|zone| zone.starts_with(['+', '-']))
+            .unwrap_or_default();
         json::member("time", &format!("{date}T{time}{zone}"), out);
     }
     for (key, value) in &pairs {
@@ -40,7 +47,9 @@ fn pairs(text: &str) -> Vec<(&str, &str)> {
     while let Some(equals) = bytes.get(at..).and_then(|rest| memchr::memchr(b'=', rest)) {
         let equals = at + equals;
         let key = text[at..equals]
-            .rsplit(|letter: char| letter.is_ascii_whitespace() || matches!(letter, ',' | ';' | '>' | '|'))
+            .rsplit(|letter: char| {
+                letter.is_ascii_whitespace() || matches!(letter, ',' | ';' | '>' | '|')
+            })
             .next()
             .unwrap_or_default();
         if HEADER_BYTES_MAX < equals && found.is_empty() {
@@ -63,7 +72,9 @@ fn value(text: &str, start: usize) -> (&str, usize) {
     if bytes.get(start) == Some(&b'"') {
         let inside = start + 1;
         let mut ends = memchr::memchr_iter(b'"', &bytes[inside..]).map(|end| inside + end);
-        let end = ends.find(|end| !is_escaped(bytes, *end)).unwrap_or(text.len());
+        let end = ends
+            .find(|end| !is_escaped(bytes, *end))
+            .unwrap_or(text.len());
         return (&text[inside..end], (end + 1).min(text.len()));
     }
     let rest = &bytes[start..];

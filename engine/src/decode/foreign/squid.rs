@@ -48,5 +48,8 @@ fn is_time(word: &str) -> bool {
 }
 
 fn is_result(word: &str) -> bool {
-    word.contains('/') && ["TCP_", "UDP_", "NONE"].iter().any(|start| word.starts_with(start))
+    word.contains('/')
+        && ["TCP_", "UDP_", "NONE"]
+            .iter()
+            .any(|start| word.starts_with(start))
 }
