@@ -22,7 +22,7 @@ use nightjar_detectors::time::Day;
 
 use crate::days::{DayStore, SpillError};
 use crate::decode::FormatError;
-use crate::intake::SourceCounts;
+use crate::intake::{SourceCounts, UnrecognisedBySource};
 use crate::pipeline::Meta;
 use crate::setup::Setup;
 use crate::source::file::FileError;
@@ -66,6 +66,8 @@ pub struct Read {
     pub counts: SourceCounts,
     /// What was set aside.
     pub rejected: Vec<QuarantineEntry>,
+    /// What of it is of no known format.
+    pub unrecognised: UnrecognisedBySource,
     /// Number of files.
     pub files: usize,
     /// Their size on disk.

@@ -21,6 +21,8 @@ pub mod watch;
 
 use std::io::Write as _;
 
+use crate::intake::UnrecognisedBySource;
+
 /// Exit code of a configuration that cannot be used.
 pub const BAD_CONFIG: u8 = 64;
 
@@ -38,6 +40,15 @@ pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// Tells on standard error what is of no known format, by source.
+pub(crate) fn tell_unrecognised(unrecognised: &UnrecognisedBySource) {
+    for (source, unrecognised) in unrecognised {
+        if let Some(sentence) = unrecognised.sentence(source) {
+            eprintln!("{sentence}");
+        }
+    }
 }
 
 /// Prints to standard output. That nobody reads it any more is an error here, not a panic, and no

@@ -11,21 +11,26 @@ mod country;
 mod decoder;
 mod fill;
 mod finish;
+mod foreign;
 mod formats;
 mod guess;
 mod keys;
 mod language;
+mod mistakes;
 mod program;
 mod scan;
 mod time;
 mod tree;
+mod unknown;
 
 pub use column::Column;
 pub use compile::Mistake;
 pub use decoder::Decoder;
 pub use formats::{ClassInfo, Format, FormatError, Formats};
 pub use tree::PathError;
+pub(crate) use unknown::keep_first;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use nightjar_detectors::event::Draft;
@@ -77,6 +82,9 @@ pub trait Sink {
     fn reject(&mut self, reason: Reject);
     /// A record that was recognised and is no activity, such as a proxy's hit on any other host.
     fn ignored(&mut self);
+    /// After the refusals of a record: how many of its parts are of no known format, and names of their keys,
+    /// without those that look like data.
+    fn unrecognised(&mut self, _parts: u64, _keys: &BTreeSet<String>) {}
 }
 
 /// Why a record was set aside. Says nothing of its content.

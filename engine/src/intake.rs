@@ -3,14 +3,14 @@
 //! Invariant: every record ends as rows, as no activity, or as an entry of the quarantine; nothing of
 //! a record's content is kept of the latter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use nightjar_detectors::event::{Draft, EventsBuilder};
 
 use crate::clock::{Verdict, admit};
-use crate::decode::{Decoder, FormatError, Formats, Reject, Sink};
+use crate::decode::{Decoder, FormatError, Formats, Reject, Sink, keep_first};
 use crate::enrich::{EnrichCache, Enricher};
 use crate::setup::Setup;
 use crate::store::late::{LateEntry, TooLate};
@@ -38,6 +38,50 @@ impl Counts {
         self.quarantined += other.quarantined;
     }
 }
+
+/// What of a source is of no known format.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unrecognised {
+    /// Records, or elements of an envelope.
+    pub parts: u64,
+    /// Names of their keys: the first in the alphabet, without those that look like data.
+    pub keys: BTreeSet<String>,
+}
+
+impl Unrecognised {
+    /// Adds another part of the same source.
+    pub fn add(&mut self, parts: u64, keys: &BTreeSet<String>) {
+        self.parts += parts;
+        for key in keys {
+            if !self.keys.contains(key) {
+                self.keys.insert(key.clone());
+            }
+        }
+        keep_first(&mut self.keys);
+    }
+
+    /// A sentence on a source, or nothing.
+    pub fn sentence(&self, source: &str) -> Option<String> {
+        let (records, whose) = match self.parts {
+            0 => return None,
+            1 => ("record", "is of no known format; its"),
+            _ => ("records", "are of no known format; their"),
+        };
+        let keys: Vec<&str> = self.keys.iter().map(String::as_str).collect();
+        Some(format!(
+            "{} {records} of source {source} {whose} keys: {}",
+            self.parts,
+            if keys.is_empty() {
+                "none that can be shown".to_owned()
+            } else {
+                keys.join(", ")
+            },
+        ))
+    }
+}
+
+/// What is not recognised, by source.
+pub type UnrecognisedBySource = BTreeMap<String, Unrecognised>;
 
 /// Counts by source.
 pub type SourceCounts = BTreeMap<String, Counts>;
@@ -77,6 +121,7 @@ struct Rows {
     counts: Counts,
     rejected: Vec<QuarantineEntry>,
     late: Vec<LateEntry>,
+    unrecognised: Unrecognised,
 }
 
 impl Intake {
@@ -108,6 +153,7 @@ impl Intake {
                 counts: Counts::default(),
                 rejected: Vec::new(),
                 late: Vec::new(),
+                unrecognised: Unrecognised::default(),
             },
         })
     }
@@ -191,6 +237,11 @@ impl Intake {
         std::mem::take(&mut self.rows.late)
     }
 
+    /// What was not recognised since the last call.
+    pub fn take_unrecognised(&mut self) -> Unrecognised {
+        std::mem::take(&mut self.rows.unrecognised)
+    }
+
     /// The counts since the last call.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.rows.counts)
@@ -266,6 +317,10 @@ impl Sink for Rows {
 
     fn ignored(&mut self) {
         self.counts.ignored += 1;
+    }
+
+    fn unrecognised(&mut self, parts: u64, keys: &BTreeSet<String>) {
+        self.unrecognised.add(parts, keys);
     }
 }
 

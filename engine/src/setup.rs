@@ -114,6 +114,19 @@ fn lookup(tools: Arc<AiTools>) -> Arc<ToolLookup> {
 
 fn open_formats(config: &Config) -> Result<Formats, ConfigErrors> {
     Formats::with_files(&config.formats).map_err(|error| {
+        if let FormatError::At {
+            path,
+            line,
+            what,
+            suggestion,
+        } = error
+        {
+            return ConfigErrors(vec![Problem::new(
+                Place::Line(path, line),
+                what,
+                suggestion,
+            )]);
+        }
         let what = crate::cmd::chain(&error);
         let advice = "see `nightjar formats --help` and the README";
         ConfigErrors(vec![Problem::new(Place::Configuration, what, advice)])

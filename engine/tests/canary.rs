@@ -30,6 +30,9 @@ use serde_json::{Map, Value, json};
 /// In lower case: users are stored so.
 const MARKER: &str = "zqxcanary";
 
+/// In place of a key: of a record that nobody knows the names of keys are told, but none that looks like data.
+const MARKED_KEY: &str = "zqxcanary@example.com";
+
 fn is_marked(bytes: &[u8]) -> bool {
     let lower = bytes.to_ascii_lowercase();
     memchr::memmem::find(&lower, MARKER.as_bytes()).is_some()
@@ -129,7 +132,7 @@ fn marked(value: &Value) -> Value {
 fn words() -> Map<String, Value> {
     let said = json!([{"role": "user", "content": MARKER, "parts": [{"text": MARKER}]}]);
     let words = json!({
-        (MARKER): MARKER,
+        (MARKED_KEY): MARKER,
         "prompt": MARKER, "completion": MARKER, "messages": said, "response": {"choices": said},
         "body": {"text": MARKER}, "password": MARKER, "passwd": [MARKER], "secret": MARKER,
         "Subject": MARKER, "headers": {"authorization": MARKER, "cookie": MARKER},
@@ -178,7 +181,7 @@ fn variants(format: &Format, record: &Value) -> Vec<Vec<u8>> {
         };
         if format.may_stay(&path) {
             all.push(swapped(Value::Null));
-            all.push(swapped(json!({(MARKER): [MARKER, {(MARKER): MARKER}]})));
+            all.push(swapped(json!({(MARKED_KEY): [MARKER, {(MARKER): MARKER}]})));
         }
         if format.is_typed(&path) {
             all.push(swapped(json!([MARKER])));
@@ -259,6 +262,77 @@ fn no_unnamed_field_is_ever_shown_or_stored() {
         assert_clean_run(&args.join(" "), &read);
         assert!(20 < read.counts("all")[4], "{}", read.err());
         assert_clean_folder(&folder.path().join("state"));
+    }
+}
+
+/// Lines that are no JSON: what stands under a key that no format names, and beside all keys, is nowhere.
+#[test]
+fn no_word_of_a_line_is_shown_or_stored() {
+    let good = [
+        format!(
+            "<134>Mar  2 10:00:00 {MARKER} CEF:0|Example|Gateway|1|{MARKER}|User login: {MARKER}|3|rt=1772445600123 suser=ana@example.com src=203.0.113.10 msg={MARKER} said reason={MARKER} cs1Label={MARKER} cs1={MARKER} fname={MARKER}.docx requestClientApplication={MARKER}"
+        ),
+        format!(
+            "LEEF:1.0|Example|Gateway|1|login failed {MARKER}|devTime=1772445601000\tusrName=ana@example.com\tsrc=203.0.113.10\tmsg={MARKER}\t{MARKER}={MARKER}"
+        ),
+        format!(
+            "LEEF:2.0|Example|Gateway|1|login|^|devTime=1772445602000^usrName=ana@example.com^reason={MARKER} {MARKER}"
+        ),
+        format!(
+            "date=2026-03-02 time=10:00:03 {MARKER} user=ana@example.com srcip=10.0.0.8 hostname=chatgpt.com url=\"/{MARKER}?q={MARKER}\" msg=\"{MARKER} {MARKER}\" {MARKER}={MARKER}"
+        ),
+        format!(
+            "1772445604.123 180 10.0.0.8 TCP_MISS/200 411 GET https://chatgpt.com/{MARKER}?q={MARKER} ana@example.com DIRECT/192.0.2.1 {MARKER}"
+        ),
+    ];
+    let mut all: Vec<Vec<u8>> = Vec::new();
+    for line in &good {
+        let marks: Vec<usize> = line
+            .match_indices(MARKER)
+            .map(|(at, _)| at + MARKER.len())
+            .collect();
+        all.extend(marks.iter().map(|end| line.as_bytes()[..*end].to_vec()));
+        all.push(
+            line.replace("2026", MARKER)
+                .replace("17724", MARKER)
+                .into_bytes(),
+        );
+        all.push(line.replace('|', " ").into_bytes());
+        all.push(line.replace('=', ": ").into_bytes());
+        all.push(
+            json!({"message": line, (MARKED_KEY): MARKER})
+                .to_string()
+                .into_bytes(),
+        );
+    }
+    let folder = Folder::new();
+    let good = folder.write("good/a.log", good.join("\n"));
+    let read = done(talkative(&["normalize", &good])).ended(0);
+    assert_clean_run("normalize", &read);
+    assert_eq!(read.out().lines().count(), 5, "{}", read.err());
+    let all = folder.write("all/a.log", lines(all));
+    assert_clean_run("normalize", &done(talkative(&["normalize", &all])).ended(0));
+    let state = folder.at("state");
+    let args = ["backtest", &all, "--alerts", "-", "--save-state", &state];
+    assert_clean_run("backtest", &done(talkative(&args)).ended(0));
+    assert_clean_folder(&folder.path().join("state"));
+}
+
+/// Of a record that no format knows its source is told and the names of its keys, nothing else.
+#[test]
+fn what_is_not_read_is_told_by_the_names_of_its_keys() {
+    let record = json!({"badge": MARKER, "opened_at": MARKER, "door": {(MARKER): MARKER}, (MARKED_KEY): MARKER});
+    let folder = Folder::new();
+    let log = folder.write(
+        "doors/a.ndjson",
+        format!("{record}\n{record}\n[{record}]\n"),
+    );
+    let said =
+        "3 records of source doors are of no known format; their keys: badge, door, opened_at";
+    for command in ["normalize", "backtest"] {
+        let read = done(talkative(&[command, &log]));
+        assert_clean_run(command, &read);
+        assert!(read.err().contains(said), "{}", read.err());
     }
 }
 

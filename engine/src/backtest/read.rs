@@ -11,7 +11,7 @@ use crossbeam_channel::{Receiver, Sender};
 
 use super::{BacktestError, Read};
 use crate::days::DayStore;
-use crate::intake::{Intake, SourceCounts};
+use crate::intake::{Intake, SourceCounts, UnrecognisedBySource};
 use crate::query::Condition;
 use crate::setup::Setup;
 use crate::source::file::{LogFile, Piece, read as read_file};
@@ -83,11 +83,18 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
             .collect()
     });
     let mut counts = SourceCounts::new();
+    let mut unrecognised = UnrecognisedBySource::new();
     let mut rejected = Vec::new();
     for worker in workers {
         let worker = worker?;
         for (source, part) in worker.counts {
             counts.entry(source).or_default().add(part);
+        }
+        for (source, part) in worker.unrecognised {
+            unrecognised
+                .entry(source)
+                .or_default()
+                .add(part.parts, &part.keys);
         }
         rejected.extend(worker.rejected);
     }
@@ -100,6 +107,7 @@ pub fn read(setup: &Setup, inputs: &Inputs<'_>) -> Result<Read, BacktestError> {
         days: shared.days.into_inner().expect("no reader panicked"),
         counts,
         rejected,
+        unrecognised,
         files: inputs.files.len(),
         bytes: inputs.files.iter().map(|file| file.bytes).sum(),
     })
@@ -134,11 +142,14 @@ pub fn read_records<'r>(
         days,
         counts: SourceCounts::new(),
         rejected: Vec::new(),
+        unrecognised: UnrecognisedBySource::new(),
         files: 0,
         bytes,
     };
     for (source, (mut intake, _)) in intakes {
         read.days.push(&setup.world.calendar, intake.take_batch())?;
+        let unrecognised = intake.take_unrecognised();
+        read.unrecognised.insert(source.clone(), unrecognised);
         read.counts.insert(source, intake.take_counts());
         read.rejected.append(&mut intake.take_rejected());
     }
@@ -149,6 +160,7 @@ struct Worker<'a> {
     shared: &'a Shared<'a>,
     intakes: BTreeMap<&'a str, Intake>,
     counts: SourceCounts,
+    unrecognised: UnrecognisedBySource,
     rejected: Vec<QuarantineEntry>,
 }
 
@@ -158,6 +170,7 @@ impl<'a> Worker<'a> {
             shared,
             intakes: BTreeMap::new(),
             counts: SourceCounts::new(),
+            unrecognised: UnrecognisedBySource::new(),
             rejected: Vec::new(),
         }
     }
@@ -198,6 +211,8 @@ impl<'a> Worker<'a> {
                 .entry((*source).to_owned())
                 .or_default()
                 .add(intake.take_counts());
+            let unrecognised = intake.take_unrecognised();
+            self.unrecognised.insert((*source).to_owned(), unrecognised);
             self.rejected.append(&mut intake.take_rejected());
         }
         Ok(self)

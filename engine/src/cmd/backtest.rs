@@ -89,6 +89,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
         days,
         counts,
         rejected,
+        unrecognised,
         ..
     } = read;
     let mut judged = judge(&setup, threads, days, args.quiet, &stop)?;
@@ -120,6 +121,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     };
     if !args.quiet {
         list_rejected(&rejected);
+        super::tell_unrecognised(&unrecognised);
         say(&summary.text(setup.config.detection.budget_per_day))?;
         if let Some(labels) = &labels {
             let score = score(labels, alerts.iter().copied(), &setup.world.calendar)?;

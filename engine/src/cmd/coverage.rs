@@ -41,7 +41,7 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
     let mut coverage = Coverage::default();
-    let counts = rows::read(&setup, &args.paths, true, &stop, &mut |source, batch, _| {
+    let read = rows::read(&setup, &args.paths, true, &stop, &mut |source, batch, _| {
         coverage.take(source, &Events::new(batch)?);
         Ok(())
     })?;
@@ -58,7 +58,7 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         let all = json!({ "sources": report, "blind": blind });
         super::print(&(serde_json::to_string_pretty(&all)? + "\n"))?;
     } else {
-        let mut text = sources(&report, &counts) + "\n" + &columns(&report) + "\n";
+        let mut text = sources(&report, &read.counts) + "\n" + &columns(&report) + "\n";
         text += &detectors(&report);
         text += &missing(&report);
         for detector in blind {
@@ -73,7 +73,8 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         }
         super::print(&text)?;
     }
-    Ok(match rows::is_all_unreadable(&counts) {
+    super::tell_unrecognised(&read.unrecognised);
+    Ok(match rows::is_all_unreadable(&read.counts) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })

@@ -60,7 +60,7 @@ pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
         None => Output::Lines(BufWriter::new(std::io::stdout().lock())),
     };
     let progress = args.to.is_some() || !std::io::stdout().is_terminal();
-    let counts = rows::read(
+    let read = rows::read(
         &setup,
         &args.paths,
         progress,
@@ -74,12 +74,13 @@ pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
         },
     )?;
     out.finish()?;
-    let all = rows::sum(&counts);
+    super::tell_unrecognised(&read.unrecognised);
+    let all = rows::sum(&read.counts);
     eprintln!(
         "{} records: {} rows, {} without activity, {} set aside",
         all.records, all.rows, all.ignored, all.quarantined
     );
-    Ok(match rows::is_all_unreadable(&counts) {
+    Ok(match rows::is_all_unreadable(&read.counts) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })

@@ -8,13 +8,22 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use crate::intake::{Counts, Intake, SourceCounts};
+use crate::intake::{Counts, Intake, SourceCounts, UnrecognisedBySource};
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile, Piece};
 use crate::store::quarantine::QuarantineEntry;
 
 /// What a command does with the rows of one source, and with what was set aside before them.
 pub type Take<'a> = dyn FnMut(&str, &RecordBatch, Vec<QuarantineEntry>) -> anyhow::Result<()> + 'a;
+
+/// What became of the records.
+#[derive(Debug, Default)]
+pub struct ReadRows {
+    /// Counts by source.
+    pub counts: SourceCounts,
+    /// What no format knows, by key names.
+    pub unrecognised: UnrecognisedBySource,
+}
 
 /// Reads all files that `paths` mean; `progress` shows a bar on a terminal.
 ///
@@ -26,15 +35,18 @@ pub fn read(
     progress: bool,
     stop: &AtomicBool,
     take: &mut Take<'_>,
-) -> anyhow::Result<SourceCounts> {
+) -> anyhow::Result<ReadRows> {
     let files = file::list(paths)?;
     let bar = bar(files.iter().map(|file| file.bytes).sum(), progress);
-    let mut all = SourceCounts::new();
+    let mut all = ReadRows::default();
     for file in &files {
         let mut intake = Intake::new(setup, &file.source)?;
         one(file, &mut intake, &bar, stop, take)?;
-        let counts = all.entry(file.source.clone()).or_default();
+        let counts = all.counts.entry(file.source.clone()).or_default();
         counts.add(intake.take_counts());
+        let more = intake.take_unrecognised();
+        let known = all.unrecognised.entry(file.source.clone()).or_default();
+        known.add(more.parts, &more.keys);
     }
     bar.finish_and_clear();
     Ok(all)

@@ -45,7 +45,7 @@ pub fn run(args: &ToolsArgs) -> anyhow::Result<ExitCode> {
     let status = args.status.as_deref().map(status_of).transpose()?;
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
     let mut inventory = Inventory::default();
-    let counts = rows::read(&setup, &args.paths, true, &stop, &mut |_, batch, _| {
+    let read = rows::read(&setup, &args.paths, true, &stop, &mut |_, batch, _| {
         let events = Events::new(batch)?;
         events.rows().for_each(|row| inventory.take(row));
         Ok(())
@@ -57,7 +57,8 @@ pub fn run(args: &ToolsArgs) -> anyhow::Result<ExitCode> {
     } else {
         super::print(&text(&lines))?;
     }
-    Ok(match rows::is_all_unreadable(&counts) {
+    super::tell_unrecognised(&read.unrecognised);
+    Ok(match rows::is_all_unreadable(&read.counts) {
         true => ExitCode::FAILURE,
         false => ExitCode::SUCCESS,
     })

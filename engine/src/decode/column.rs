@@ -171,6 +171,17 @@ impl Column {
         }
     }
 
+    /// This column's word list, where it has one.
+    pub(crate) fn words(self) -> Option<Vec<&'static str>> {
+        Some(match self {
+            Column::Activity => Activity::ALL.iter().map(|word| word.as_str()).collect(),
+            Column::Outcome => Outcome::ALL.iter().map(|word| word.as_str()).collect(),
+            Column::Network => Network::ALL.iter().map(|word| word.as_str()).collect(),
+            Column::Kind => Kind::ALL.iter().map(|word| word.as_str()).collect(),
+            _ => return None,
+        })
+    }
+
     /// The byte of a word of this column's word list.
     pub(crate) fn word(self, text: &str) -> Option<u8> {
         match self {

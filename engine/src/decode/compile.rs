@@ -17,19 +17,32 @@ use super::program::{
 use super::tree::{Node, Pairs, PathError, SlotId, TreeBuilder};
 
 /// Keys that collectors wrap records in, in the order in which they are tried.
-pub(crate) const ENVELOPES: [&str; 12] = [
+pub(crate) const ENVELOPES: [&str; 17] = [
     "records",
+    "resourcelogs",
+    "resourcespans",
+    "resource_logs",
+    "resource_spans",
     "message",
     "log",
     "_raw",
     "event",
     "detail",
     "payload",
+    "body",
     "attributes",
     "auditdata",
     "original",
     "raw",
     "value",
+];
+
+/// Those of them that are OpenTelemetry's nests of resources, scopes and records.
+pub(crate) const TELEMETRY: [&str; 4] = [
+    "resourcelogs",
+    "resourcespans",
+    "resource_logs",
+    "resource_spans",
 ];
 
 /// What a decoder runs.

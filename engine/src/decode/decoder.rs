@@ -8,14 +8,16 @@ use std::sync::Arc;
 
 use super::capture::{Captured, Reader, Slot};
 use super::column::Column;
-use super::compile::{Compiled, ENVELOPES};
+use super::compile::{Compiled, ENVELOPES, TELEMETRY};
 use super::convert::HashKey;
 use super::fill::Filler;
 use super::finish::{Ids, finish};
+use super::foreign::{self, otlp, otlp_protobuf};
 use super::guess::Guesses;
 use super::program::{Program, Row, Texts, holds};
-use super::scan::{Cursor, unescape};
+use super::scan::{Broken, Cursor, unescape};
 use super::tree::SlotId;
+use super::unknown::KeyNames;
 use super::{DecodeOptions, FormatError, Formats, Reject, Sink};
 
 /// Envelopes within envelopes that are opened.
@@ -41,12 +43,54 @@ struct Memory {
     alike: HashMap<u64, u32>,
     hash_bytes: Vec<u8>,
     unescaped: Vec<String>,
+    nest: otlp::Record,
+    /// Keys of what was not recognised in the record at hand.
+    unknown: KeyNames,
 }
 
 /// The record at hand.
 struct Record<'s> {
     offset: u64,
     sink: &'s mut dyn Sink,
+    /// How many of its parts no format knows.
+    unrecognised: u64,
+}
+
+impl Record<'_> {
+    fn reject(&mut self, reason: Reject) {
+        self.unrecognised += u64::from(reason == Reject::NotRecognised);
+        self.sink.reject(reason);
+    }
+}
+
+/// Records that lie side by side in one. They fail one by one, unless none is a record.
+#[derive(Debug, Default)]
+struct Several {
+    read: usize,
+    failed: Vec<Reject>,
+}
+
+impl Several {
+    fn add(&mut self, result: Result<(), Reject>) {
+        match result {
+            Ok(()) => self.read += 1,
+            Err(reason) => self.failed.push(reason),
+        }
+    }
+
+    fn end(self, at: &mut Record<'_>) -> Result<(), Reject> {
+        if self.read == 0 {
+            return Err(self
+                .failed
+                .first()
+                .copied()
+                .unwrap_or(Reject::NotRecognised));
+        }
+        for reason in self.failed {
+            at.reject(reason);
+        }
+        Ok(())
+    }
 }
 
 impl Decoder {
@@ -80,15 +124,30 @@ impl Decoder {
 
     /// Decodes one record and hands everything in it to the sink.
     pub fn decode(&mut self, record: &[u8], offset: u64, sink: &mut dyn Sink) {
-        let mut at = Record { offset, sink };
+        let mut at = Record {
+            offset,
+            sink,
+            unrecognised: 0,
+        };
         if let Err(reason) = self.outermost(record, &mut at) {
-            at.sink.reject(reason);
+            at.reject(reason);
         }
+        if at.unrecognised != 0 {
+            let keys = self.memory.unknown.keys();
+            at.sink.unrecognised(at.unrecognised, keys);
+        }
+        self.memory.unknown.clear();
     }
 
     fn outermost(&mut self, record: &[u8], at: &mut Record<'_>) -> Result<(), Reject> {
         if self.options.record_bytes_max.min(u32::MAX as usize >> 1) < record.len() {
             return Err(Reject::TooLarge);
+        }
+        // The tag of an export request's first field.
+        if record.first() == Some(&b'\n')
+            && let Some(result) = self.telemetry(record, at)
+        {
+            return result;
         }
         let record = record.strip_prefix(b"\xef\xbb\xbf").unwrap_or(record);
         let text = std::str::from_utf8(record);
@@ -108,19 +167,66 @@ impl Decoder {
             Some(b'{') => self.record(text, depth, at),
             Some(b'[') => self.list(text, depth, at),
             Some(b'"') => self.quoted(text, depth, at),
-            _ => match text.find('{') {
+            _ => self.line(text, depth, at),
+        }
+    }
+
+    /// A line that is no JSON, or not from its start.
+    fn line(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
+        let mut json = self.memory.unescaped.pop().unwrap_or_default();
+        let result = if foreign::marked_line(text, &mut json) {
+            self.record(&json, depth, at)
+        } else {
+            let result = match text.find('{') {
                 // A syslog-like header; a record that is no JSON at all has none, or a long one.
                 Some(start) if start <= 256 => self.record(&text[start..], depth, at),
                 _ => Err(Reject::NotJson),
-            },
-        }
+            };
+            match result {
+                Err(Reject::NotJson | Reject::NotRecognised)
+                    if foreign::plain_line(text, &mut json) =>
+                {
+                    self.record(&json, depth, at)
+                }
+                other => other,
+            }
+        };
+        self.memory.unescaped.push(json);
+        result
+    }
+
+    /// An export request of OpenTelemetry's collector in protobuf; `None` where the bytes are none.
+    fn telemetry(&mut self, bytes: &[u8], at: &mut Record<'_>) -> Option<Result<(), Reject>> {
+        let mut is_one = false;
+        let result = self.nest(1, at, |nest, each| {
+            is_one = otlp_protobuf::read(bytes, nest, each);
+            Ok(())
+        });
+        is_one.then_some(result)
+    }
+
+    /// The records in a nest of resources and scopes.
+    fn nest(
+        &mut self,
+        depth: usize,
+        at: &mut Record<'_>,
+        read: impl FnOnce(&mut otlp::Record, &mut dyn FnMut(&str)) -> Result<(), Broken>,
+    ) -> Result<(), Reject> {
+        let mut nest = std::mem::take(&mut self.memory.nest);
+        let mut several = Several::default();
+        let whole = read(&mut nest, &mut |record| {
+            several.add(self.text(record, depth, at))
+        });
+        self.memory.nest = nest;
+        whole.map_err(|Broken| Reject::NotJson)?;
+        several.end(at)
     }
 
     /// A list of records. Elements fail one by one, unless none is a record.
     fn list(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
         let mut cursor = Cursor::new(text);
         cursor.at = 1;
-        let (mut read, mut failed) = (0usize, Vec::new());
+        let mut several = Several::default();
         if cursor.take(b']') {
             at.sink.ignored();
             return if cursor.finished() {
@@ -135,37 +241,26 @@ impl Decoder {
             cursor.skip().map_err(|_| Reject::NotJson)?;
             let element = &text[start..cursor.at];
             // A list in a list is nobody's envelope, and would be opened without end.
-            let result = match element.starts_with('[') {
+            several.add(match element.starts_with('[') {
                 true => Err(Reject::NotRecognised),
                 false => self.text(element, depth, at),
-            };
-            match result {
-                Ok(()) => read += 1,
-                Err(reason) => failed.push(reason),
-            }
+            });
             if cursor.take(b',') {
                 continue;
             }
             if !cursor.take(b']') || !cursor.finished() {
                 return Err(Reject::NotJson);
             }
-            break;
+            return several.end(at);
         }
-        if read == 0 {
-            return Err(failed.first().copied().unwrap_or(Reject::NotRecognised));
-        }
-        for reason in failed {
-            at.sink.reject(reason);
-        }
-        Ok(())
     }
 
-    /// JSON as text within JSON.
+    /// A record as text within JSON.
     fn quoted(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
         let mut cursor = Cursor::new(text);
         let span = cursor.string().map_err(|_| Reject::NotJson)?;
         let content = &text[span.start..span.end];
-        if !content.contains('{') {
+        if !foreign::may_hold_record(content) {
             return Err(Reject::NotRecognised);
         }
         // Each level of quoting doubles the backslashes, so a record has few of them.
@@ -199,7 +294,10 @@ impl Decoder {
         }
         match self.recognised(text, true) {
             Some(program) => self.emit(program, text, at),
-            None => Err(reason),
+            None => {
+                self.memory.unknown.add(text);
+                Err(reason)
+            }
         }
     }
 
@@ -241,7 +339,12 @@ impl Decoder {
         let mut reason = Reject::NotRecognised;
         for position in 0..ENVELOPES.len() as u8 {
             for (_, start, end) in found.iter().filter(|(envelope, ..)| *envelope == position) {
-                match self.text(&text[*start..*end], depth + 1, at) {
+                let inner = &text[*start..*end];
+                let result = match TELEMETRY.contains(&ENVELOPES[usize::from(position)]) {
+                    true => self.nest(depth + 1, at, |nest, each| otlp::read(inner, nest, each)),
+                    false => self.text(inner, depth + 1, at),
+                };
+                match result {
                     Ok(()) => return Ok(()),
                     Err(Reject::TooDeep) => reason = Reject::TooDeep,
                     Err(_) => {}
@@ -305,9 +408,9 @@ impl Decoder {
         };
         let mut row = Row::default();
         match filler.run(program, filled, &mut row) {
-            Err(reason) => return at.sink.reject(reason),
+            Err(reason) => return at.reject(reason),
             Ok(false) => return at.sink.ignored(),
-            Ok(true) if !row.has(Column::Time) => return at.sink.reject(Reject::MissingTime),
+            Ok(true) if !row.has(Column::Time) => return at.reject(Reject::MissingTime),
             Ok(true) => {}
         }
         finish(&mut row, &mut filler, self.options.show_objects);

@@ -170,7 +170,15 @@ impl Filler<'_> {
         row: &mut Row,
     ) -> Result<(), Reject> {
         if let Some(values) = &change.values {
-            if let Some(constant) = self.translate(slot, values) {
+            let constant = if change.tool {
+                let text = self.texts().scalar(slot);
+                values
+                    .otherwise
+                    .filter(|_| text.and_then(|text| self.tool(text)).is_some())
+            } else {
+                self.translate(slot, values)
+            };
+            if let Some(constant) = constant {
                 row.put(column, constant);
             }
             return Ok(());

@@ -39,6 +39,13 @@ pub enum FormatError {
         #[source]
         source: Mistake,
     },
+    #[error("{}:{line}: {what}; {suggestion}", path.display())]
+    At {
+        path: PathBuf,
+        line: usize,
+        what: String,
+        suggestion: String,
+    },
     #[error("there are two formats {name:?}; rename one of the files")]
     Twice { name: String },
     #[error("the formats have more than {CLASSES_MAX} classes; leave some files out")]
@@ -97,7 +104,7 @@ impl Formats {
     /// Names the file and what is wrong in it.
     pub fn with_files(files: &[PathBuf]) -> Result<Formats, FormatError> {
         let mut formats = Vec::new();
-        for (name, text) in SHIPPED {
+        for (name, text) in SHIPPED.iter().copied() {
             formats.push(Format::read(name, text)?);
         }
         for path in files {
@@ -105,7 +112,10 @@ impl Formats {
                 path: path.clone(),
                 source,
             })?;
-            let format = Format::read(&stem(path), &text)?;
+            // Alone at first: what is wrong is then told by its line.
+            let format = Format::read(&stem(path), &text)
+                .and_then(Format::compiles)
+                .map_err(|error| super::mistakes::located(error, path, &text))?;
             if formats.iter().any(|known| known.name == format.name) {
                 return Err(FormatError::Twice { name: format.name });
             }
@@ -266,6 +276,16 @@ impl Format {
         paths.sort_unstable();
         paths.dedup();
         paths
+    }
+
+    /// Itself, if it compiles alone.
+    fn compiles(self) -> Result<Format, FormatError> {
+        let mut alone = Formats {
+            formats: vec![self],
+            classes: Vec::new(),
+        };
+        alone.compiled(None)?;
+        Ok(alone.formats.swap_remove(0))
     }
 
     fn read(name: &str, text: &str) -> Result<Format, FormatError> {

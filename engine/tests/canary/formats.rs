@@ -72,7 +72,7 @@ pub const FORMATS: &[Format] = &[
     saas::SNOWFLAKE,
     saas::SALESFORCE,
     saas::NOTION,
-    ai_formats::AGENT_TELEMETRY,
+    ai_formats::AGENT_OTLP,
     ai_formats::ANTHROPIC_ACTIVITY,
     ai_formats::ANTHROPIC_USAGE,
     ai_formats::AWS_BEDROCK,

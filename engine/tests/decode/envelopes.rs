@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{decode, decode_with, decoder, one_sample, samples};
 
-fn wrapped(record: &Value) -> Vec<Value> {
-    let text = record.to_string();
+fn wrapped(record: &Value, text: &str) -> Vec<Value> {
     vec![
         json!({ "@timestamp": "2026-03-05T00:00:00Z", "@version": "1", "message": text, "host": { "name": "h" }, "agent": { "type": "filebeat" } }),
         json!({ "timestamp": "2026-03-05T00:00:00Z", "source_type": "kafka", "message": text, "host": "vector" }),
@@ -24,6 +23,8 @@ fn wrapped(record: &Value) -> Vec<Value> {
         json!({ "payload": text }),
         json!({ "CreationDate": "2026-03-05T00:00:00", "UserIds": "u", "Operations": "o", "AuditData": text }),
         json!({ "event": { "original": text, "dataset": "x" }, "ecs": { "version": "8" } }),
+        json!({ "resourceLogs": [{ "resource": { "attributes": [{ "key": "service.name", "value": { "stringValue": "x" } }] }, "scopeLogs": [{ "scope": {}, "logRecords": [{ "timeUnixNano": "1772668800000000000", "severityText": "INFO", "body": { "stringValue": text } }] }] }] }),
+        json!({ "timestamp": 1772668800, "body": text }),
         json!([record]),
         json!(text),
         json!({ "message": json!({ "records": [record] }).to_string() }),
@@ -32,11 +33,14 @@ fn wrapped(record: &Value) -> Vec<Value> {
 
 #[test]
 fn an_envelope_changes_nothing() {
+    let mut auto = decoder(None);
     for sample in samples() {
-        let bare = decode(sample.record.to_string().as_bytes());
-        for envelope in wrapped(&sample.record) {
-            for format in [None, Some(sample.format.as_str())] {
-                let out = decode_with(&mut decoder(format), envelope.to_string().as_bytes());
+        let mut own = decoder(Some(&sample.format));
+        let Some(text) = sample.text() else { continue };
+        let bare = decode(&sample.bytes);
+        for envelope in wrapped(&sample.record, &text) {
+            for decoder in [&mut auto, &mut own] {
+                let out = decode_with(decoder, envelope.to_string().as_bytes());
                 // A proxy's record that is no activity may be refused in an envelope, and an envelope that looks
                 // like a proxy's own record is one.
                 if sample.ignored == 0 {

@@ -114,9 +114,37 @@ pub fn one_row(record: &Value) -> Value {
 pub struct Sample {
     pub format: String,
     pub name: String,
+    /// The record as JSON; the text of a line that is none; nothing where it is no text.
     pub record: Value,
+    pub bytes: Vec<u8>,
+    /// Its line in the file.
+    pub line: serde_json::Map<String, Value>,
     pub rows: Vec<Value>,
     pub ignored: usize,
+}
+
+impl Sample {
+    /// The record as a text, where it is one.
+    pub fn text(&self) -> Option<String> {
+        (!self.record.is_null()).then(|| String::from_utf8(self.bytes.clone()).expect("a text"))
+    }
+}
+
+/// The bytes behind base64 with its padding.
+fn base64(text: &str) -> Vec<u8> {
+    let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::new();
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in text.bytes().filter(|byte| *byte != b'=') {
+        let digit = digits.iter().position(|digit| *digit == byte);
+        bits = bits << 6 | digit.expect("base64") as u32;
+        count += 6;
+        if 8 <= count {
+            count -= 8;
+            bytes.push((bits >> count) as u8);
+        }
+    }
+    bytes
 }
 
 pub fn fixtures() -> PathBuf {
@@ -131,10 +159,20 @@ pub fn samples() -> Vec<Sample> {
             .unwrap_or_else(|_| panic!("format {} has no samples", format.name));
         for line in text.lines() {
             let line: Value = serde_json::from_str(line).expect("a sample");
+            let (record, bytes) = match (&line["text"], &line["base64"]) {
+                (Value::String(text), _) => (line["text"].clone(), text.clone().into_bytes()),
+                (_, Value::String(text)) => (Value::Null, base64(text)),
+                _ => (
+                    line["record"].clone(),
+                    line["record"].to_string().into_bytes(),
+                ),
+            };
             samples.push(Sample {
                 format: format.name.clone(),
                 name: line["name"].as_str().unwrap_or_default().to_owned(),
-                record: line["record"].clone(),
+                record,
+                bytes,
+                line: line.as_object().cloned().unwrap_or_default(),
                 rows: line["rows"].as_array().cloned().unwrap_or_default(),
                 ignored: line["ignored"].as_u64().unwrap_or(0) as usize,
             });

@@ -71,6 +71,9 @@ fn marked(value: &Value) -> Value {
 fn a_mark_in_every_unnamed_field_comes_out_nowhere() {
     let mut auto = decoder(None);
     for sample in samples() {
+        if !sample.record.is_object() {
+            continue;
+        }
         let record = marked(&sample.record).to_string();
         assert!(record.contains(MARK));
         for decoder in [&mut auto, &mut decoder(Some(&sample.format))] {
@@ -91,6 +94,34 @@ fn a_mark_in_every_unnamed_field_comes_out_nowhere() {
                 .map(|reason| format!("{reason} {reason:?} {}", reason.as_str()))
                 .collect();
             assert!(!format!("{:?} {reasons:?}", out.rows).contains(MARK));
+        }
+    }
+}
+
+/// The same for lines: what stands under a key that no format names, and words without a key.
+#[test]
+fn a_mark_in_a_line_comes_out_nowhere() {
+    for sample in samples().iter().filter(|sample| sample.record.is_string()) {
+        let text = sample.text().expect("a line");
+        let between = match &text {
+            text if text.contains("#011") => "#011",
+            text if text.contains('\t') => "\t",
+            text if text.contains('^') => "^",
+            text if text.contains("|x7C|") => "|",
+            _ => " ",
+        };
+        let fields = [
+            format!("msg={MARK} said {MARK}"),
+            format!("reason={MARK}"),
+            format!("{MARK}={MARK}"),
+            format!("cs6Label={MARK}{between}cs6={MARK}"),
+            format!("userAgent={MARK} {{\"{MARK}\":\"{MARK}\"}}"),
+        ];
+        for field in fields {
+            let marked = format!("{text}{between}{field}");
+            let out = decode_with(&mut decoder(None), marked.as_bytes());
+            assert_eq!(out.rows, sample.rows, "{}: {}", sample.format, sample.name);
+            assert!(!format!("{out:?}").contains(MARK));
         }
     }
 }

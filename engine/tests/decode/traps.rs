@@ -161,7 +161,7 @@ fn the_order_of_keys_means_nothing() {
             other => other.to_string(),
         }
     }
-    for sample in samples() {
+    for sample in samples().iter().filter(|sample| !sample.record.is_null()) {
         let out = decode(reversed(&sample.record).as_bytes());
         assert_eq!(out.rows, sample.rows, "{}: {}", sample.format, sample.name);
     }
@@ -273,4 +273,84 @@ fn a_hundred_thousand_equal_events_are_as_many_rows() {
     let keys: std::collections::BTreeSet<u64> = out.keys.iter().copied().collect();
     assert_eq!((out.rows.len(), keys.len()), (100_000, 100_000));
     assert_eq!(out.rows[99_999]["uid"], "q#100000");
+}
+
+fn aws() -> Value {
+    json!({ "eventVersion": "1.11", "eventID": "e-1", "eventSource": "signin.amazonaws.com", "eventName": "ConsoleLogin",
+        "eventTime": "2026-03-02T08:00:00Z", "sourceIPAddress": "203.0.113.10", "awsRegion": "eu-central-1",
+        "userIdentity": { "type": "IAMUser", "userName": "ana", "arn": "arn:aws:iam::111122223333:user/ana" },
+        "responseElements": { "ConsoleLogin": "Success" } })
+}
+
+fn m365() -> Value {
+    json!({ "CreationTime": "2026-03-02T08:00:00", "Id": "m-1", "Operation": "FileDownloaded", "RecordType": 6,
+        "OrganizationId": "o", "Workload": "SharePoint", "UserId": "ana@example.com", "ClientIP": "203.0.113.10",
+        "ObjectId": "https://example.sharepoint.com/a.docx" })
+}
+
+/// One event that is delivered twice, by a second trail or a second export, is one event.
+#[test]
+fn the_same_uid_is_the_same_event() {
+    for record in [okta(), aws(), m365()] {
+        let mut again = record.clone();
+        again["recipientAccountId"] = json!("444455556666");
+        again["collected"] = json!("2026-03-03T08:00:00Z");
+        let (first, second) = (
+            decode(record.to_string().as_bytes()),
+            decode(again.to_string().as_bytes()),
+        );
+        assert_eq!(
+            (first.rows.len(), &first.keys),
+            (1, &second.keys),
+            "{record}"
+        );
+        assert_eq!(first.rows, second.rows);
+    }
+}
+
+/// What is no address may be a password that was typed a line too early.
+#[test]
+fn a_password_in_the_place_of_a_name_is_hashed() {
+    let row = one_row(&with("/actor/alternateId", json!("Tr0ub4dor&3")));
+    let user = row["user"].as_str().unwrap_or_default();
+    assert!(!row.to_string().contains("Tr0ub4dor"), "{row}");
+    assert!(user.len() == 16 || user == "00u1", "{row}");
+}
+
+#[test]
+fn users_are_the_same_however_they_are_written() {
+    let user = |text: &str| {
+        let mut record = m365();
+        record["UserId"] = json!(text);
+        one_row(&record)["user"].clone()
+    };
+    assert_eq!(user("ANA@Example.COM"), "ana@example.com");
+    assert_eq!(user("i:0h.f|membership|ana@live.com"), "ana@live.com");
+    assert_eq!(user("Not Available"), Value::Null);
+}
+
+#[test]
+fn numbers_as_text_and_texts_as_numbers_are_understood() {
+    let mut record = json!({ "time": 1_772_438_400_000u64, "activity": "download", "uid": 17, "user": 1234, "bytes": "27454", "count": "2", "asn": "AS64510", "lat": "52.5", "lon": "13.4" });
+    let row = one_row(&record);
+    assert_eq!((&row["uid"], &row["user"]), (&json!("17"), &json!("1234")));
+    assert_eq!(
+        (&row["bytes"], &row["count"], &row["lat"]),
+        (&json!(27454), &json!(2), &json!(52.5))
+    );
+    record["time"] = json!("1772438400000");
+    assert_eq!(one_row(&record)["time"], row["time"]);
+    let mut record = m365();
+    record["RecordType"] = json!("6");
+    assert_eq!(one_row(&record)["activity"], "download");
+}
+
+/// Names of services stand where addresses do; the record counts, its address is unknown.
+#[test]
+fn a_service_is_no_address() {
+    let mut record = aws();
+    for text in ["AWS Internal", "signin.amazonaws.com", "garbage", "::1x"] {
+        record["sourceIPAddress"] = json!(text);
+        assert_eq!(one_row(&record)["ip"], Value::Null, "{text}");
+    }
 }

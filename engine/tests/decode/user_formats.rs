@@ -114,6 +114,53 @@ fn mistakes_are_named() {
     }
 }
 
+/// Every mistake is told with its line and with what may have been meant.
+#[test]
+fn mistakes_have_a_place_and_a_way_out() {
+    let replaced = |from: &'static str, to: &'static str| mistake(|text| text.replace(from, to));
+    let cases = [
+        (
+            replaced("title =", "titel ="),
+            "doors.toml:2: unknown key `titel`; did you mean `title`?",
+        ),
+        (
+            replaced("device =", "devise ="),
+            "doors.toml:16: unknown word `devise`; did you mean `device`?",
+        ),
+        (
+            replaced("before =", "befor ="),
+            "doors.toml:13: unknown key `befor`; did you mean `before`?",
+        ),
+        (
+            replaced("prefix =", "prefiks ="),
+            "doors.toml:20: unknown key `prefiks`; did you mean `prefix`?",
+        ),
+        (
+            replaced("\"login\"", "\"logim\""),
+            "doors.toml:14: activity cannot be \"logim\"; did you mean `login`?",
+        ),
+        (
+            replaced("\"door.id\"\n", "\"door..id\"\n"),
+            "doors.toml:16: path \"door..id\" is not understood; write it as",
+        ),
+        (
+            replaced("\"2d\"", "\"2 days\""),
+            "doors.toml:3: \"2 days\" is no duration; write it as 30m, 1h or 3d",
+        ),
+        (
+            replaced("time = \"at\"", ""),
+            "doors.toml:11: no column `time`",
+        ),
+        (
+            replaced("rows = \"swipes\"", "rows = swipes"),
+            "doors.toml:6: ",
+        ),
+    ];
+    for (text, told) in cases {
+        assert!(text.contains(told), "{told}\n{text}");
+    }
+}
+
 #[test]
 fn a_name_can_be_taken_once() {
     let folder = tempfile::tempdir().expect("a folder");
