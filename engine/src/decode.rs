@@ -18,6 +18,7 @@ mod keys;
 mod language;
 mod mistakes;
 mod program;
+mod row;
 mod scan;
 mod time;
 mod tree;
