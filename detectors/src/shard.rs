@@ -80,12 +80,32 @@ pub struct Tally {
     pub late: u64,
 }
 
+/// Dedup keys of one day.
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<u64, Build>,
+    /// As they were read back, eight bytes each: looked at when a row of the day comes.
+    stored: Vec<Vec<u8>>,
+}
+
+impl Seen {
+    /// Whether the key is new.
+    fn insert(&mut self, key: u64) -> bool {
+        for bytes in self.stored.drain(..) {
+            let (keys, _) = bytes.as_chunks();
+            self.keys
+                .extend(keys.iter().map(|key| u64::from_le_bytes(*key)));
+        }
+        self.keys.insert(key)
+    }
+}
+
 /// One virtual shard.
 pub struct Shard {
     pub(crate) names: Vec<Who>,
     /// By stream, so that a look-up needs no key of its own.
     index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
-    seen: BTreeMap<Day, HashSet<u64, Build>>,
+    seen: BTreeMap<Day, Seen>,
     new_keys: Vec<(Day, u64)>,
     /// The principal of the row before: rows of one come together.
     last: Option<u32>,
@@ -201,9 +221,9 @@ impl Shard {
         out
     }
 
-    /// Puts dedup keys back.
-    pub fn restore_keys(&mut self, day: Day, keys: impl IntoIterator<Item = u64>) {
-        self.seen.entry(day).or_default().extend(keys);
+    /// Puts dedup keys back, eight bytes each.
+    pub fn restore_keys(&mut self, day: Day, keys: Vec<u8>) {
+        self.seen.entry(day).or_default().stored.push(keys);
     }
 }
 
