@@ -19,8 +19,10 @@ use crate::alert::Alert;
 use crate::assemble::{Assembler, Book, Claims};
 use crate::catalog::{self, Entry};
 use crate::company::{Company, Frozen};
+use crate::detector::Detector;
 use crate::detector::FrozenDays;
 use crate::event::Activity;
+use crate::origin::Origins;
 use crate::shard::{SHARDS, Shard, Tally};
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -58,6 +60,9 @@ pub struct SealedDay {
     pub alerts: Vec<Alert>,
 }
 
+/// Alpha per open day, detector and stream.
+type Alphas = BTreeMap<Day, BTreeMap<(usize, Stream), f64>>;
+
 /// The detection state of one tenant.
 pub struct Core {
     world: Arc<World>,
@@ -66,9 +71,12 @@ pub struct Core {
     readers: Vec<Vec<usize>>,
     /// The virtual shards, and behind them one for the company as a whole.
     shards: Vec<Shard>,
+    /// What each further worker counts about the company before it is put together.
+    wholes: Vec<Vec<Box<dyn Detector>>>,
+    origins: Origins,
     companies: Vec<Company>,
-    /// Alpha per open day, detector and stream, as frozen when the day was opened.
-    alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
+    /// As frozen when the day was opened.
+    alphas: Alphas,
     frozen: Vec<FrozenDays>,
     /// Current verdicts of open days, for eager publication.
     claims: BTreeMap<(usize, Day), Claims>,
@@ -78,6 +86,10 @@ pub struct Core {
     /// Phases off: for tests of the laws, which would see the ledger only.
     phases: bool,
     tallies: BTreeMap<Arc<str>, Tally>,
+    /// Whether days were opened or closed since the last snapshot.
+    is_changed: bool,
+    /// Fingerprint of the settings of the state that was read back.
+    judged_by: Option<String>,
     /// Stored rows of dedup keys, by shard and day.
     key_rows: BTreeMap<(u16, Day), u32>,
 }
@@ -85,6 +97,7 @@ pub struct Core {
 impl Core {
     /// An empty core that works on `threads` threads.
     pub fn new(world: Arc<World>, threads: usize) -> Self {
+        let threads = threads.max(1);
         let detectors: Vec<Active> = world
             .enabled()
             .into_iter()
@@ -100,6 +113,8 @@ impl Core {
         Core {
             readers: crate::shard::readers(&world),
             shards,
+            wholes: (1..threads).map(|_| catalog::build(&world)).collect(),
+            origins: Origins::default(),
             companies: detectors.iter().map(|_| Company::default()).collect(),
             alphas: BTreeMap::new(),
             frozen: detectors.iter().map(|_| FrozenDays::new()).collect(),
@@ -109,8 +124,10 @@ impl Core {
             last_day: None,
             phases: true,
             tallies: BTreeMap::new(),
+            is_changed: true,
+            judged_by: None,
             key_rows: BTreeMap::new(),
-            threads: threads.max(1),
+            threads,
             detectors,
             world,
         }
@@ -162,6 +179,16 @@ impl Core {
         closed.len() < sealed.len() && !closed.into_iter().any(reads)
     }
 
+    /// A detector that cannot decode all that was restored; it does so only when it needs a row.
+    pub fn unreadable(&self) -> Option<&'static str> {
+        let is_bad = |index: &usize| {
+            let mut all = self.shards.iter().map(|shard| &shard.detectors[*index]);
+            !all.all(|detector| detector.is_readable())
+        };
+        let bad = (0..self.detectors.len()).find(is_bad)?;
+        Some(self.detectors[bad].entry.name)
+    }
+
     /// Rows by source since the start of this core.
     pub fn tallies(&self) -> &BTreeMap<Arc<str>, Tally> {
         &self.tallies
@@ -185,10 +212,39 @@ impl Core {
             world: &self.world,
             entry: self.detectors[detector].entry,
             book: &self.book,
+            origins: &self.origins,
         }
     }
 
     fn frozen_day(&self, detector: usize, day: Day) -> Option<&Arc<Frozen>> {
         self.frozen[detector].get(&day)
     }
+}
+
+/// Does something with every shard, each worker with its share; the results in the order of the shards.
+fn by_shard<T: Send>(
+    shards: &mut [Shard],
+    threads: usize,
+    work: impl Fn(usize, &mut Shard) -> T + Sync,
+) -> Vec<T> {
+    let work_on = |first: usize, chunk: &mut [Shard]| -> Vec<T> {
+        let numbered = chunk.iter_mut().enumerate();
+        numbered.map(|(n, shard)| work(first + n, shard)).collect()
+    };
+    if threads == 1 {
+        return work_on(0, shards);
+    }
+    let each = shards.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let work_on = &work_on;
+        let handles: Vec<_> = shards
+            .chunks_mut(each)
+            .enumerate()
+            .map(|(n, chunk)| scope.spawn(move || work_on(n * each, chunk)))
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|h| h.join().expect("a worker panicked"))
+            .collect()
+    })
 }

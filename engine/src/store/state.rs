@@ -3,6 +3,7 @@
 //! Invariant: a checkpoint is one transaction. What is read back is one checkpoint, never a mixture.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use nightjar_detectors::core::StateRow;
@@ -33,7 +34,7 @@ const FREED_PAGES_MAX: u64 = 2_000;
 /// A checkpoint as it was stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// All rows, in the order of their keys.
+    /// All rows, in the order in which they were first written.
     pub rows: Vec<StateRow>,
     /// The engine's blob.
     pub meta: Vec<u8>,
@@ -79,24 +80,24 @@ impl StateStore {
     /// The last checkpoint; `None` before the first.
     ///
     /// # Errors
-    /// When the engine's blob is newer than this code, or something cannot be read. A row's version is
-    /// for `Core::restore` to judge.
+    /// As [`StateStore::engine`] and [`StateStore::rows`].
     pub fn load(&self) -> Result<Option<Stored>, StoreError> {
         let Some(meta) = self.engine()? else {
             return Ok(None);
         };
-        let query = "SELECT shard, detector, key, version, bytes, sum FROM rows
-                     ORDER BY shard, detector, key";
-        let rows = self.database.rows(query, read_row)?;
-        if let Some((row, _)) = rows.iter().find(|(_, is_whole)| !is_whole) {
-            return Err(self.database.corrupt(format!("row of {}", row.detector)));
-        }
-        let rows = rows.into_iter().map(|(row, _)| row).collect();
+        let mut rows = Vec::new();
+        self.rows(|row| {
+            rows.push(row);
+            Ok::<_, StoreError>(())
+        })?;
         Ok(Some(Stored { rows, meta }))
     }
 
-    /// The engine's blob; `None` before the first checkpoint.
-    pub(super) fn engine(&self) -> Result<Option<Vec<u8>>, StoreError> {
+    /// The engine's blob of the last checkpoint; `None` before the first.
+    ///
+    /// # Errors
+    /// When it is newer than this code, or cannot be read.
+    pub fn engine(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let query = "SELECT version, bytes, sum FROM engine";
         let engine = self.database.connection.query_row(query, (), |row| {
             let bytes: Vec<u8> = row.get(1)?;
@@ -115,6 +116,31 @@ impl StateStore {
             Some((.., false)) => Err(self.database.corrupt("row of positions")),
             engine => Ok(engine.map(|(_, bytes, _)| bytes)),
         }
+    }
+
+    /// Gives the rows of the last checkpoint, one after the other, in any order: all of them together
+    /// may be larger than what the memory should hold twice.
+    ///
+    /// # Errors
+    /// When something cannot be read, or `take` says so. A row's version is for `take` to judge.
+    pub fn rows<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(StateRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let error = |source| self.database.error(source);
+        // As they lie in the file: by key they would be read from all over it.
+        let query = "SELECT shard, detector, key, version, bytes, sum FROM rows";
+        let mut statement = self.database.connection.prepare(query).map_err(error)?;
+        let mut rows = statement.query(()).map_err(error)?;
+        let mut detector: Arc<str> = "".into();
+        while let Some(row) = rows.next().map_err(error)? {
+            let (row, is_whole) = read_row(row, &mut detector).map_err(error)?;
+            if !is_whole {
+                return Err(self.database.corrupt(format!("row of {}", row.detector)).into());
+            }
+            take(row)?;
+        }
+        Ok(())
     }
 
     /// Stores what changed since the last checkpoint, and the engine's blob with it.
@@ -194,13 +220,21 @@ impl StateStore {
     }
 }
 
-/// A row of `shard, detector, key, version, bytes, sum`, and whether it is what was written.
-pub(super) fn read_row(row: &Row<'_>) -> rusqlite::Result<(StateRow, bool)> {
+/// A row of `shard, detector, key, version, bytes, sum`, and whether it is what was written. Neighbours mostly
+/// are of the same detector, whose name they share.
+pub(super) fn read_row(
+    row: &Row<'_>,
+    detector: &mut Arc<str>,
+) -> rusqlite::Result<(StateRow, bool)> {
+    let name = row.get_ref(1)?.as_str()?;
+    if **detector != *name {
+        *detector = name.into();
+    }
     let (key, bytes): (Vec<u8>, Vec<u8>) = (row.get(2)?, row.get(4)?);
     let is_whole = sum_of(&key, &bytes) == row.get::<_, i64>(5)?;
     let row = StateRow {
         shard: row.get(0)?,
-        detector: row.get(1)?,
+        detector: detector.clone(),
         key,
         version: row.get(3)?,
         bytes: Some(bytes),
@@ -221,13 +255,13 @@ fn write_row(
     match &row.bytes {
         Some(bytes) => upsert.execute(params![
             row.shard,
-            row.detector,
+            &*row.detector,
             row.key,
             row.version,
             sum_of(&row.key, bytes),
             bytes
         ])?,
-        None => delete.execute(params![row.shard, row.detector, row.key])?,
+        None => delete.execute(params![row.shard, &*row.detector, row.key])?,
     };
     Ok(())
 }
@@ -268,11 +302,8 @@ mod tests {
             .checkpoint(&[row(2, None), row(1, Some(b"c")), row(9, None)], b"n")
             .unwrap();
         drop(store);
-        let stored = StateStore::open(folder.path(), "t", ZONE)
-            .unwrap()
-            .load()
-            .unwrap()
-            .unwrap();
+        let store = StateStore::open(folder.path(), "t", ZONE).unwrap();
+        let stored = store.load().unwrap().unwrap();
         assert_eq!(stored.rows, [row(1, Some(b"c")), row(3, Some(b""))]);
         assert_eq!(stored.meta, b"n");
     }
@@ -294,11 +325,8 @@ mod tests {
             std::fs::copy(file.path(), after.path().join(file.file_name())).unwrap();
         }
         assert!(after.path().join("state.db-wal").exists());
-        let stored = StateStore::open(after.path(), "t", ZONE)
-            .unwrap()
-            .load()
-            .unwrap()
-            .unwrap();
+        let store = StateStore::open(after.path(), "t", ZONE).unwrap();
+        let stored = store.load().unwrap().unwrap();
         assert_eq!(
             (&stored.rows[..], &stored.meta[..]),
             (&[row(1, Some(b"a"))][..], &b"first"[..])

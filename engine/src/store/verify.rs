@@ -171,17 +171,18 @@ impl Inspection {
         let query = "SELECT shard, detector, key, version, bytes, sum FROM rows";
         let mut parts = BTreeMap::<(String, u16), Part>::new();
         let mut damaged = BTreeMap::<String, u64>::new();
+        let mut name = "".into();
         let read = database.rows(query, |row| {
-            let (row, is_whole) = read_row(row)?;
+            let (row, is_whole) = read_row(row, &mut name)?;
             let part = parts
-                .entry((row.detector.clone(), row.version))
+                .entry((row.detector.to_string(), row.version))
                 .or_default();
             part.rows += 1;
             part.bytes += row.bytes.as_ref().map_or(0, Vec::len) as u64;
             if is_whole {
                 self.rows.push(row);
             } else {
-                *damaged.entry(row.detector).or_default() += 1;
+                *damaged.entry(row.detector.to_string()).or_default() += 1;
             }
             Ok(())
         });

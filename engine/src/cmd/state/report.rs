@@ -126,7 +126,7 @@ impl Report {
         }
         let rows = std::mem::take(&mut self.found.rows);
         if self.found.meta.is_some() && !rows.is_empty() {
-            let has_core = rows.iter().any(|row| row.detector == "core");
+            let has_core = rows.iter().any(|row| &*row.detector == "core");
             if !has_core {
                 self.wrong("state.db: the row of the closed days is missing");
                 return;
@@ -135,6 +135,10 @@ impl Report {
         let mut core = Core::new(setup.world.clone(), 1);
         if let Err(error) = core.restore(rows) {
             self.wrong(&format!("state.db: {error}"));
+            return;
+        }
+        if let Some(detector) = core.unreadable() {
+            self.wrong(&format!("state.db: rows of {detector} cannot be decoded"));
             return;
         }
         let days = core.detectors().iter().zip(core.sealed());
