@@ -298,7 +298,7 @@ fn no_word_of_a_line_is_shown_or_stored() {
                 .into_bytes(),
         );
         all.push(line.replace('|', " ").into_bytes());
-        all.push(line.replace('=', ": ").into_bytes());
+        all.push(line.replace('=', ":").into_bytes());
         all.push(
             json!({"message": line, (MARKED_KEY): MARKER})
                 .to_string()

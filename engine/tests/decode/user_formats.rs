@@ -137,7 +137,7 @@ fn mistakes_have_a_place_and_a_way_out() {
         ),
         (
             replaced("\"login\"", "\"logim\""),
-            "doors.toml:14: activity cannot be \"logim\"; did you mean `login`?",
+            "doors.toml:14: there is no activity \"logim\"; did you mean `login`?",
         ),
         (
             replaced("\"door.id\"\n", "\"door..id\"\n"),
