@@ -47,6 +47,8 @@ pub struct Config {
     pub state: State,
     /// The alert service.
     pub grpc: Grpc,
+    /// Metrics and health for monitoring.
+    pub http: Http,
     /// The directory file.
     pub directory: Option<PathBuf>,
     /// The geo databases.
@@ -103,6 +105,20 @@ pub struct Source {
     pub format: Option<String>,
     /// Milliseconds by class; `default` is the format's main class.
     pub allowed_lateness: BTreeMap<String, i64>,
+    /// Silence after which it is missed.
+    pub silent_after: Patience,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as usual.
+    #[default]
+    Default,
+    /// So long.
+    Millis(i64),
+    /// For ever.
+    Endless,
 }
 
 /// `[state]`.
@@ -119,6 +135,13 @@ pub struct State {
 pub struct Grpc {
     /// A loopback address.
     pub listen: SocketAddr,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Http {
+    /// A loopback address; `None`: there is no such service.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[geo]`.
@@ -251,6 +274,7 @@ impl Config {
             grpc: Grpc {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7461)),
             },
+            http: Http::default(),
             directory: None,
             geo: Geo::default(),
             admission: Admission {

@@ -12,14 +12,17 @@
 
 mod chunk;
 mod driver;
+mod health;
 mod history;
 mod meta;
 mod reader;
 mod screen;
+mod silence;
 mod status;
 mod writer;
 
 pub use driver::Finished;
+pub use health::HEALTH_NAMES;
 pub use meta::Meta;
 
 use std::sync::Arc;

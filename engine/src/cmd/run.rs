@@ -144,6 +144,7 @@ impl Service {
         let state = StateStore::open(&config.state.dir, &config.tenant, config.zone)?;
         let watching = self.status.subscribe();
         let (end, ended) = oneshot::channel::<()>();
+        self.serve_monitoring(config)?;
         let listener = self.listener.take().context("the service runs already")?;
         let serving = self.runtime.spawn(crate::grpc::serve(
             listener,
@@ -160,6 +161,20 @@ impl Service {
             .block_on(serving)
             .context("the alert service broke down")??;
         Ok(finished?)
+    }
+}
+
+impl Service {
+    /// Metrics and health, where they are wanted. They end with the process.
+    fn serve_monitoring(&self, config: &Config) -> anyhow::Result<()> {
+        let Some(address) = config.http.listen else {
+            return Ok(());
+        };
+        let listener = self.runtime.block_on(crate::http::listen(address))?;
+        info!("metrics on http://{}/metrics", listener.local_addr()?);
+        let watching = self.status.subscribe();
+        self.runtime.spawn(crate::http::serve(listener, watching));
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use nightjar_detectors::settings::DetectorSettings;
 use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
-use super::{Cidr, Config, NetworkRule, Source, ToolRule, ToolStatus, kafka, units};
+use super::{Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, kafka, units};
 
 const TENANT_CHARS_MAX: usize = 100;
 const BUDGET_MAX: f64 = 10_000.0;
@@ -116,6 +116,9 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     let mut grpc = root.section("grpc");
     set(&mut config.grpc.listen, grpc.read("listen", loopback));
     grpc.finish();
+    let mut http = root.section("http");
+    config.http.listen = http.read("listen", loopback);
+    http.finish();
     let mut directory = root.section("directory");
     config.directory = directory.read("file", |node| context.path(node));
     directory.finish();
@@ -231,13 +234,17 @@ fn read_state(mut section: Section<'_>, context: &Context<'_>, config: &mut Conf
     section.finish();
 }
 
+/// `None`: never.
+fn duration_or_never(node: &Node) -> Reading<Option<i64>> {
+    if node.text() == Some("never") {
+        return Ok(None);
+    }
+    let read = duration(node).map(Some);
+    read.map_err(|Wrong(what, suggestion)| Wrong(what, format!(r#"{suggestion}, or "never""#)))
+}
+
 fn read_admission(mut section: Section<'_>, config: &mut Config) {
-    let idle = section.read("idle_after", |node| match node.text() {
-        Some("never") => Ok(None),
-        _ => duration(node)
-            .map(Some)
-            .map_err(|Wrong(what, suggestion)| Wrong(what, format!(r#"{suggestion}, or "never""#))),
-    });
+    let idle = section.read("idle_after", duration_or_never);
     set(&mut config.admission.idle_after_ms, idle);
     set(
         &mut config.admission.future_limit_ms,
@@ -252,12 +259,16 @@ fn sources(section: &Section<'_>) -> BTreeMap<String, Source> {
         let mut table = Section::of(section.path_of(name), node, section.notes);
         let format = table.read("format", text).filter(|format| format != "auto");
         let allowed_lateness = lateness(&mut table);
+        let silent_after = table.read("silent_after", |node| {
+            duration_or_never(node).map(|millis| millis.map_or(Patience::Endless, Patience::Millis))
+        });
         table.finish();
         sources.insert(
             name.clone(),
             Source {
                 format,
                 allowed_lateness,
+                silent_after: silent_after.unwrap_or_default(),
             },
         );
     }
