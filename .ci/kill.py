@@ -31,7 +31,8 @@ def play(layout, kills, chance):
     service = Service(nightjar, broker, layout.config, f"{work}/{layout.name.replace(' ', '-')}", topics)
     broker.create(topics, layout.partitions, message_timestamp_type="LogAppendTime" if layout.is_history else "CreateTime")
     subscriber = Subscriber(service.address)
-    producing = threading.Thread(target=produce, args=(layout, live, chance.random(), kills), daemon=True)
+    tap = Tap(len(live) if layout.is_history else len(live) // (kills + 1))
+    producing = threading.Thread(target=produce, args=(layout, live, chance.random(), tap), daemon=True)
     if layout.is_history:
         chance.shuffle(live)
         producing.start()
@@ -48,10 +49,12 @@ def play(layout, kills, chance):
         # Most are killed at work, some while they start.
         if chance.random() < 0.9:
             wait("the service to read", service.reads)
-        time.sleep(chance.uniform(0.05, 4.0 if layout.is_history else 1.6))
+        time.sleep(chance.uniform(0.05, 2.5 if layout.is_history else 1.6))
         service.kill()
         lives += before != service.checkpoint()
+        tap.lives += 1
         service.start()
+    tap.lives = 2**30
     producing.join()
     service.stop()
     before, got = len(service.alerts()), service.once()
@@ -68,14 +71,26 @@ def play(layout, kills, chance):
     print(f"{layout.name}: a subscriber saw {len(final)} alerts over {subscriber.streams} streams, each in its last revision, no other", flush=True)
 
 
-def produce(layout, live, seed, kills):
+class Tap:
+    """Lets each life have its share of the records."""
+
+    def __init__(self, share):
+        self.share, self.lives = share, 1
+
+    def wait(self, number):
+        while number > self.lives * self.share:
+            time.sleep(0.01)
+
+
+def produce(layout, live, seed, tap):
     chance, put = random.Random(seed), broker.producer()
-    started, a_second = time.monotonic(), len(live) / max(1.2 * kills, 1)
     for number, record in enumerate(live):
         put(layout.topic_of(record.source), record.line, chance.randrange(layout.partitions), record.arrival_ms)
         if not layout.is_history and number % 50 == 0:
+            tap.wait(number)
             put.client.poll(0)
-            time.sleep(max(0.0, started + number / a_second - time.monotonic()))
+            # A share takes about a second.
+            time.sleep(50 / max(tap.share, 50))
     put.flush()
 
 

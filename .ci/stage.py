@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -16,8 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 import grpc
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka import IsolationLevel, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from nightjar.v1 import alert_pb2, alert_pb2_grpc, engine_pb2, engine_pb2_grpc
 
 SAMPLES = Path("samples").resolve()
@@ -91,16 +92,19 @@ def wait(what, happened, seconds=60):
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that clients are given: one that knocks at a closed port of those may be connected to itself."""
+    while True:
+        port = random.randrange(20000, 30000)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
 
 
 class Broker:
     """Topics and records of one real broker."""
 
     def __init__(self, address):
-        self.address, self.admin = address, AdminClient({"bootstrap.servers": address})
+        self.address, self.admin = address, AdminClient({"bootstrap.servers": address, "log_level": 2})
 
     def create(self, topics, partitions, **settings):
         config = FOR_EVER | {name.replace("_", "."): value for name, value in settings.items()}
@@ -108,9 +112,24 @@ class Broker:
         for future in made.values():
             future.result(30)
 
+    def delete(self, topics):
+        for future in self.admin.delete_topics(topics).values():
+            future.result(30)
+        # The broker forgets a topic a moment after it has said so.
+        wait("topics to be deleted", lambda: not set(topics) & set(self.admin.list_topics(timeout=10).topics))
+
+    def end(self, topic):
+        """Sum of the ends of its partitions."""
+        if topic not in self.admin.list_topics(timeout=10).topics:
+            return 0
+        numbers = self.admin.list_topics(topic, timeout=10).topics[topic].partitions
+        wanted = {TopicPartition(topic, number): OffsetSpec.latest() for number in numbers}
+        committed = IsolationLevel.READ_COMMITTED
+        return sum(future.result(30).offset for future in self.admin.list_offsets(wanted, isolation_level=committed).values())
+
     def producer(self, **settings):
         lost = []
-        known = {"bootstrap.servers": self.address, "linger.ms": 5, "message.max.bytes": 10_000_000}
+        known = {"bootstrap.servers": self.address, "linger.ms": 5, "log_level": 2, "message.max.bytes": 10_000_000}
         known |= {name.replace("_", "."): value for name, value in settings.items()}
         producer = Producer(known | {"on_delivery": lambda error, _: error and lost.append(error)})
 
@@ -200,6 +219,8 @@ class Service:
         return " reading " in self.said()[self.life:]
 
     def status(self):
+        if self.process.poll() is not None:
+            fail(f"the service ended by itself: {self.said()[-400:]}")
         with grpc.insecure_channel(self.address) as channel:
             engine = engine_pb2_grpc.EngineServiceStub(channel)
             return engine.GetStatus(engine_pb2.GetStatusRequest(), timeout=10, wait_for_ready=True)

@@ -37,12 +37,7 @@ pub(super) enum Health {
     /// A topic is not on the broker any more.
     Gone { topic: String },
     /// The topic is another one of the same name.
-    Anew {
-        topic: String,
-        number: i32,
-        from: i64,
-        to: i64,
-    },
+    Anew { topic: String },
     /// Nothing was read of it for too long.
     Silent { topic: String, since_ms: i64 },
     /// And then something was.
@@ -59,21 +54,12 @@ impl Health {
     /// What a position says that had to be given up.
     pub fn jump(partition: &Partition, from: i64, to: i64) -> Self {
         if to < from {
-            return Health::anew(partition, from, to);
+            let topic = partition.topic.clone();
+            return Health::Anew { topic };
         }
         let partition = partition.clone();
         Health::Lost {
             partition,
-            from,
-            to,
-        }
-    }
-
-    /// The topic was deleted and made again.
-    pub fn anew(partition: &Partition, from: i64, to: i64) -> Self {
-        Health::Anew {
-            topic: partition.topic.clone(),
-            number: partition.number,
             from,
             to,
         }
@@ -107,11 +93,10 @@ impl Health {
             Health::Lost {
                 partition, from, ..
             } => format!("{partition}@{from}"),
-            Health::Anew { number, from, .. } => format!("{number}@{from}"),
             Health::Silent { since_ms, .. } | Health::HeardAgain { since_ms, .. } => {
                 since_ms.to_string()
             }
-            Health::Gone { .. } | Health::Ahead { .. } => String::new(),
+            Health::Gone { .. } | Health::Anew { .. } | Health::Ahead { .. } => String::new(),
         }
     }
 
@@ -138,14 +123,8 @@ impl Health {
             Health::Gone { topic } => format!(
                 "topic {topic} is not on the broker any more; the days of the other sources go on without it"
             ),
-            Health::Anew {
-                topic,
-                number,
-                from,
-                to,
-            } => format!(
-                "topic {topic} was made anew or has lost records: partition {number} was read up to {from} and is \
-                 read again from {to}"
+            Health::Anew { topic } => format!(
+                "topic {topic} was made anew, or its broker has lost records; what it holds now is read from its beginning"
             ),
             Health::Silent { topic, since_ms } => {
                 format!("nothing was read of {topic} since {}", time_text(*since_ms))
@@ -287,5 +266,66 @@ impl Nurse {
         alerts
             .filter(|alert| self.told.insert((alert.id.clone(), alert.severity)))
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::setup::Setup;
+
+    const NOW_MS: i64 = 1_772_400_000_000;
+
+    fn alerts(nurse: &mut Nurse, health: &[Health]) -> Vec<Alert> {
+        let setup = Setup::load(None::<&Path>).unwrap();
+        nurse.alerts(health, &setup.world, NOW_MS)
+    }
+
+    fn partition(number: i32) -> Partition {
+        Partition {
+            topic: "okta".into(),
+            number,
+        }
+    }
+
+    /// A topic of many partitions that was made anew is one alert, lost records are one a partition.
+    #[test]
+    fn each_blind_spot_is_told_once() {
+        let mut nurse = Nurse::default();
+        let anew = [0, 1, 2].map(|number| Health::jump(&partition(number), 50, 0));
+        let told = alerts(&mut nurse, &anew);
+        assert_eq!(told.len(), 1);
+        assert!(!told[0].counts_for_digest());
+        assert!(alerts(&mut nurse, &anew).is_empty());
+        let lost = [0, 1].map(|number| Health::jump(&partition(number), 50, 80));
+        let told = alerts(&mut nurse, &lost);
+        assert_eq!(told.len(), 2);
+        assert_eq!(told[0].observed, 30.0);
+        assert!(
+            told[0].summary.contains("offsets 50 to 79"),
+            "{}",
+            told[0].summary
+        );
+    }
+
+    /// The end of a silence is a revision of its alert, not another one.
+    #[test]
+    fn the_end_of_a_silence_revises_it() {
+        let mut nurse = Nurse::default();
+        let (topic, since_ms) = ("okta".to_owned(), NOW_MS - 90_000_000);
+        let silent = Health::Silent {
+            topic: topic.clone(),
+            since_ms,
+        };
+        let ended = Health::HeardAgain {
+            topic,
+            since_ms,
+            until_ms: NOW_MS,
+        };
+        let (begun, ended) = (alerts(&mut nurse, &[silent]), alerts(&mut nurse, &[ended]));
+        assert_eq!(begun[0].id, ended[0].id);
+        assert!(ended[0].severity < begun[0].severity);
     }
 }

@@ -146,7 +146,6 @@ impl Reader {
             return Ok(());
         };
         let track = &mut self.tracks[index];
-        let from = track.next_offset;
         let clock_ms = track.arrival.last().max(self.told_clock_ms);
         track.arrival = Arrival::after(clock_ms);
         (track.next_offset, track.is_gone, track.is_paused) = (low, false, false);
@@ -154,7 +153,8 @@ impl Reader {
         self.clocks.add(partition.clone(), clock_ms);
         self.source.restart(index, low)?;
         self.begun_again.push(index);
-        self.health.push(Health::anew(&partition, from, low));
+        let topic = partition.topic;
+        self.health.push(Health::Anew { topic });
         Ok(())
     }
 
