@@ -70,6 +70,7 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
         once: args.once,
         kafka: kafka_options(config)?,
         revise_every: pipeline::REVISE_EVERY,
+        held_rows_max: pipeline::HELD_ROWS_MAX,
     })
 }
 

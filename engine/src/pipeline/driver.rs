@@ -49,6 +49,8 @@ pub struct Finished {
     pub tallies: BTreeMap<Arc<str>, Tally>,
     /// Days that were judged.
     pub days: usize,
+    /// The most rows that waited for their day at once.
+    pub held_rows_max: usize,
 }
 
 pub(super) struct Driver<'a> {
@@ -194,6 +196,8 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+        let held = self.held.rows();
+        self.finished.held_rows_max = self.finished.held_rows_max.max(held);
         self.observe(&now);
         for moved in &chunk.moved {
             let position = Position {

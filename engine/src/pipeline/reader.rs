@@ -27,8 +27,6 @@ use crate::source::kafka::{KafkaSource, Missing, Polled, Topics};
 const MESSAGES_MAX: usize = 1000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
-/// Rows of one partition that may wait for their day before it is paused.
-const HELD_ROWS_MAX: u64 = 10_000;
 
 /// One partition as it is read.
 struct Track {
@@ -80,6 +78,7 @@ pub(super) struct Reader {
     done: Receiver<BTreeMap<Partition, i64>>,
     stop: Arc<AtomicBool>,
     once: bool,
+    held_rows_max: u64,
     last_discovery: Option<Instant>,
     /// Every partition that was found is being read.
     is_complete: bool,
@@ -113,6 +112,7 @@ impl Reader {
             done,
             stop: stop.clone(),
             once: options.once,
+            held_rows_max: options.held_rows_max,
             last_discovery: None,
             is_complete: false,
             last_measure: Instant::now(),
@@ -152,7 +152,7 @@ impl Reader {
                 track.held = track.held.split_off(&ready.saturating_add(1));
             }
             let is_awaited = self.clocks.of(&track.partition) <= least;
-            let is_ahead = HELD_ROWS_MAX < track.waiting_after(ready) && !is_awaited;
+            let is_ahead = self.held_rows_max < track.waiting_after(ready) && !is_awaited;
             let should_pause = is_ahead || track.has_passed || track.is_gone;
             if should_pause != track.is_paused {
                 if should_pause {
