@@ -1,44 +1,22 @@
 """Pours the generator's stream of events (thirty days, 256 bytes each) into Kafka at half of what the service can read; every ten
 seconds notes memory, lag and the sizes of files, and judges them at the end."""
 
-import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 from statistics import median
 
-from stage import Broker, Service, event_ms, fail, wait
+from pour import pour, users_of, workload
+from stage import Broker, Service, fail, wait
 
 nightjar, address, work, minutes, rate = sys.argv[1:4] + [float(sys.argv[4]), int(sys.argv[5])]
 PARTITIONS = 4
-# A hundred events a day and user.
-EVENTS_OF_A_USER = 100 * 30
 TRIAL_EVENTS = 2_000_000
 EVERY_S = 10
 # What may be more in the last third than in the second: a tenth, and what a few pages make.
 GROWTH, SLACK = 1.10, 16 << 20
 broker = Broker(address)
-
-
-def events(count):
-    workload = [str(Path(nightjar).parent / "examples/workload"), str(max(count // EVENTS_OF_A_USER, 100)), str(count)]
-    return subprocess.Popen(workload, stdout=subprocess.PIPE, bufsize=1 << 20)
-
-
-def pour(topic, count, a_second=None):
-    put = broker.producer(compression_type="lz4", linger_ms=20, queue_buffering_max_messages=500_000, batch_num_messages=10_000)
-    source, started = events(count), time.monotonic()
-    arrival_ms = 0
-    for number, line in enumerate(source.stdout):
-        if number % 500 == 0:
-            put.client.poll(0)
-            # Times ascend, so that one in so many is as good as each.
-            arrival_ms = event_ms(line)
-            if a_second:
-                time.sleep(max(0.0, started + number / a_second - time.monotonic()))
-        put(topic, line[:-1], number % PARTITIONS, arrival_ms)
-    put.flush()
 
 
 def service_of(topic):
@@ -59,7 +37,7 @@ def top_rate():
     service.start()
     wait("the first start", service.reads)
     service.stop()
-    pour("trial", TRIAL_EVENTS)
+    pour(broker, "trial", workload(nightjar, TRIAL_EVENTS), PARTITIONS)
     service.start()
     wait("the trial to begin", lambda: position(service) > TRIAL_EVENTS // 10, 120)
     began, first = time.monotonic(), position(service)
@@ -91,13 +69,13 @@ def main():
     top = 0 if rate else top_rate()
     a_second = rate or top // 2
     count = int(a_second * minutes * 60)
-    print(f"top rate {top or 'not measured'}; {count} events of {max(count // EVENTS_OF_A_USER, 100)} users at {a_second} a second for {minutes:g} minutes", flush=True)
+    print(f"top rate {top or 'not measured'}; {count} events of {users_of(count)} users at {a_second} a second for {minutes:g} minutes", flush=True)
     # What was read goes, so that the broker's files are bounded too.
     broker.create(["stream"], PARTITIONS, retention_bytes=256 << 20, compression_type="producer")
     service = service_of("stream")
     service.start()
     wait("the first start", service.reads)
-    pouring = threading.Thread(target=pour, args=("stream", count, a_second), daemon=True)
+    pouring = threading.Thread(target=pour, args=(broker, "stream", workload(nightjar, count), PARTITIONS, a_second), daemon=True)
     pouring.start()
     samples = []
     print(f"{'s':>5} {'read':>11} {'lag':>9} {'rss MiB':>8} {'state':>8} {'wal':>7} {'alerts':>8} {'wal':>7}  MiB")

@@ -1,5 +1,6 @@
 """What the checks against a real Kafka share: the records of samples/, the service as a process, a subscriber that never lets go."""
 
+import atexit
 import gzip
 import json
 import os
@@ -175,6 +176,8 @@ class Service:
         self.life = self.log.stat().st_size
         command = [self.nightjar, "run", "-c", self.config]
         self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+        # A check that fails leaves nothing running.
+        atexit.register(self.process.kill)
 
     def kill(self):
         if self.process.poll() is not None:

@@ -15,7 +15,7 @@ pub(super) struct Chunk {
     /// All partitions that there are, are being read.
     pub is_whole: bool,
     /// Partitions whose topic was deleted.
-    pub gone: Vec<usize>,
+    pub gone: Vec<Partition>,
     /// Partitions that are read from their beginning again, in a topic made anew.
     pub begun_again: Vec<usize>,
     /// What cannot be seen, for whoever watches the watcher.

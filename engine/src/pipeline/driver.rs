@@ -223,7 +223,7 @@ impl<'a> Driver<'a> {
     /// What is not being read cannot be passed by a replay, and what is read from its beginning again
     /// has passed nothing.
     fn heed_comings_and_goings(&mut self, chunk: &Chunk) {
-        for partition in chunk.gone.iter().map(|index| &self.partitions[*index]) {
+        for partition in &chunk.gone {
             self.meta.positions.remove(partition);
             self.replay_until.remove(partition);
             self.is_dirty = true;

@@ -80,6 +80,7 @@ pub(super) struct Reader {
     once: bool,
     held_rows_max: u64,
     last_discovery: Option<Instant>,
+    discoveries: u32,
     /// Every partition that was found is being read.
     is_complete: bool,
     last_measure: Instant,
@@ -114,6 +115,7 @@ impl Reader {
             once: options.once,
             held_rows_max: options.held_rows_max,
             last_discovery: None,
+            discoveries: 0,
             is_complete: false,
             last_measure: Instant::now(),
             missing: Vec::new(),

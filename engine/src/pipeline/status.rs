@@ -33,7 +33,7 @@ pub(super) struct Board<'a> {
     send: &'a watch::Sender<Status>,
     status: Status,
     partitions: Vec<PartitionStatus>,
-    gone: BTreeSet<usize>,
+    gone: BTreeSet<Partition>,
     records: BTreeMap<String, u64>,
     quarantined: BTreeMap<String, u64>,
     told: Option<Instant>,
@@ -55,6 +55,7 @@ impl<'a> Board<'a> {
     /// Takes in what a chunk tells.
     pub fn note(&mut self, chunk: &Chunk, partitions: &[Partition], meta: &Meta) {
         for partition in &partitions[self.partitions.len()..] {
+            self.gone.remove(partition);
             let at = meta.positions.get(partition).copied().unwrap_or_default();
             self.partitions.push(PartitionStatus {
                 partition: partition.clone(),
@@ -64,10 +65,11 @@ impl<'a> Board<'a> {
                 paused: false,
             });
         }
-        self.gone.extend(&chunk.gone);
+        self.gone.extend(chunk.gone.iter().cloned());
         for index in &chunk.begun_again {
-            self.gone.remove(index);
-            self.partitions[*index].end = 0;
+            let partition = &mut self.partitions[*index];
+            self.gone.remove(&partition.partition);
+            partition.end = 0;
         }
         for moved in &chunk.moved {
             let partition = &mut self.partitions[moved.partition];
@@ -112,8 +114,8 @@ impl<'a> Board<'a> {
         }
         self.told = Some(Instant::now());
         let mut sources = BTreeMap::<&str, SourceStatus>::new();
-        for (index, partition) in self.partitions.iter().enumerate() {
-            if self.gone.contains(&index) {
+        for partition in &self.partitions {
+            if self.gone.contains(&partition.partition) {
                 continue;
             }
             let source = sources.entry(&partition.partition.topic).or_default();

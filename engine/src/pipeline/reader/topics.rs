@@ -57,7 +57,10 @@ impl Reader {
                 self.miss(index, chunk);
             }
         }
-        self.miss_stored(&found);
+        self.discoveries += 1;
+        if MISSED_MAX <= self.discoveries && !self.once {
+            self.miss_stored(&found, chunk);
+        }
         self.note_missing(found.missing);
         let is_known = |partition: &Partition| {
             let mut known = self.tracks.iter();
@@ -118,19 +121,20 @@ impl Reader {
         self.clocks.remove(&track.partition);
         self.source.pause(index);
         track.is_paused = true;
-        chunk.gone.push(index);
+        chunk.gone.push(track.partition.clone());
         let topic = track.partition.topic.clone();
         self.health.push(Health::Gone { topic });
     }
 
     /// What was read before this start and is not there now is begun anew if it comes back.
-    fn miss_stored(&mut self, found: &Discovered) {
-        let (topics, health, once) = (&self.topics, &mut self.health, self.once);
+    fn miss_stored(&mut self, found: &Discovered, chunk: &mut Chunk) {
+        let (topics, health) = (&self.topics, &mut self.health);
         self.stored.retain(|partition, _| {
             let is_gone = topics.names(&partition.topic) && !is_there(found, partition);
-            if is_gone && !once {
+            if is_gone {
                 let topic = partition.topic.clone();
                 health.push(Health::Gone { topic });
+                chunk.gone.push(partition.clone());
             }
             !is_gone
         });
@@ -221,7 +225,11 @@ impl Reader {
 
     /// The sealing clock of the process before: the least clock, if all had one.
     fn stored_clock(&self) -> Option<i64> {
-        self.stored.values().map(|at| at.clock_ms).min().flatten()
+        let named = self
+            .stored
+            .iter()
+            .filter(|(partition, _)| self.topics.names(&partition.topic));
+        named.map(|(_, at)| at.clock_ms).min().flatten()
     }
 }
 
