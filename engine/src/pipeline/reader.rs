@@ -79,6 +79,8 @@ pub(super) struct Reader {
     stop: Arc<AtomicBool>,
     once: bool,
     held_rows_max: u64,
+    /// No more at once than one partition may hold back, so that none holds more than twice that.
+    messages_max: usize,
     last_discovery: Option<Instant>,
     discoveries: u32,
     /// Every partition that was found is being read.
@@ -114,6 +116,8 @@ impl Reader {
             stop: stop.clone(),
             once: options.once,
             held_rows_max: options.held_rows_max,
+            messages_max: usize::try_from(options.held_rows_max)
+                .map_or(MESSAGES_MAX, |held| held.clamp(1, MESSAGES_MAX)),
             last_discovery: None,
             discoveries: 0,
             is_complete: false,
@@ -132,7 +136,7 @@ impl Reader {
             self.discover(&mut chunk)?;
             self.pause_and_resume();
             let polled = self.poll()?;
-            chunk.is_catching_up = MESSAGES_MAX <= polled;
+            chunk.is_catching_up = self.messages_max <= polled;
             self.close(&mut chunk)?;
             let is_last = chunk.is_last;
             if !chunk.is_empty() && out.send(chunk).is_err() {
@@ -178,10 +182,11 @@ impl Reader {
             setup,
             begun_again,
             health,
+            messages_max,
             ..
         } = self;
         let future_limit_ms = setup.config.admission.future_limit_ms;
-        let polled = source.poll(MESSAGES_MAX, POLL_TIMEOUT, &mut |polled| match polled {
+        let polled = source.poll(*messages_max, POLL_TIMEOUT, &mut |polled| match polled {
             Polled::Record {
                 partition,
                 offset,
