@@ -1,106 +1,100 @@
-"""Produces samples/ to a real Kafka in arrival order while the service is killed and started again; compares the digests."""
+"""The service is killed (SIGKILL) at random moments, over and over, in four layouts of the samples' records; each must end with
+the digest of a backtest, and a subscriber that resumes from its cursor must have seen exactly the final alerts."""
 
-import gzip
-import json
-import os
 import random
-import re
-import signal
 import subprocess
 import sys
+import threading
 import time
-from datetime import datetime, timezone
+from collections import namedtuple
 from pathlib import Path
 
-from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from stage import SAMPLES, Broker, Service, Subscriber, auto_config, digest, fail, files_before, records, wait
 
-nightjar, broker, work, kills, seed = sys.argv[1:4] + [int(word) for word in sys.argv[4:6]]
+nightjar, address, work, kills, seed = sys.argv[1:4] + [int(word) for word in sys.argv[4:6]]
+# The 25 days before are the trained state.
+FIRST_LIVE_DAY = "2026-03-27"
+GROUPS = {"okta": "logins", "entra": "logins", "m365": "files", "google": "files", "nightjar": "files"}
+Layout = namedtuple("Layout", "name partitions config topic_of is_history")
+broker, auto = Broker(address), auto_config(work)
+LAYOUTS = [
+    Layout("eight topics", 4, SAMPLES / "nightjar.toml", lambda source: source, False),
+    Layout("three topics", 4, auto, lambda source: GROUPS.get(source, "rest"), False),
+    Layout("one topic", 7, auto, lambda source: "all", False),
+    Layout("history", 4, auto, lambda source: f"old-{source}", True),
+]
+
+
+def play(layout, kills, chance):
+    live = records(chance, "" if layout.is_history else FIRST_LIVE_DAY)
+    topics = sorted({layout.topic_of(record.source) for record in live})
+    service = Service(nightjar, broker, layout.config, f"{work}/{layout.name.replace(' ', '-')}", topics)
+    broker.create(topics, layout.partitions, message_timestamp_type="LogAppendTime" if layout.is_history else "CreateTime")
+    subscriber = Subscriber(service.address)
+    tap = Tap(len(live) if layout.is_history else len(live) // (kills + 1))
+    producing = threading.Thread(target=produce, args=(layout, live, chance.random(), tap), daemon=True)
+    if layout.is_history:
+        chance.shuffle(live)
+        producing.start()
+        producing.join()
+    else:
+        service.train(files_before(FIRST_LIVE_DAY))
+    subscriber.start()
+    service.start()
+    if not layout.is_history:
+        producing.start()
+    lives = 0
+    for _ in range(kills):
+        before = service.checkpoint()
+        # Most are killed at work, some while they start.
+        if chance.random() < 0.9:
+            wait("the service to read", service.reads)
+        time.sleep(chance.uniform(0.05, 2.5 if layout.is_history else 1.6))
+        service.kill()
+        lives += before != service.checkpoint()
+        tap.lives += 1
+        service.start()
+    tap.lives = 2**30
+    producing.join()
+    service.stop()
+    before, got = len(service.alerts()), service.once()
+    backtest = [nightjar, "backtest", SAMPLES / "logs", "-c", layout.config, "--quiet"]
+    want = digest(subprocess.run(backtest, capture_output=True, text=True, check=True).stdout)
+    print(f"{layout.name}: {len(live)} records, {layout.partitions} partitions, {kills} kills, {lives} lives left a checkpoint, "
+          f"{before} before the last: {got}", flush=True)
+    if got != want:
+        fail(f"{layout.name}: the digest is {got}, not {want}: seed {seed}")
+    final = service.alerts()
+    service.start()
+    subscriber.check(final)
+    service.stop()
+    print(f"{layout.name}: a subscriber saw {len(final)} alerts over {subscriber.streams} streams, each in its last revision, no other", flush=True)
+
+
+class Tap:
+    """Lets each life have its share of the records."""
+
+    def __init__(self, share):
+        self.share, self.lives = share, 1
+
+    def wait(self, number):
+        while number > self.lives * self.share:
+            time.sleep(0.01)
+
+
+def produce(layout, live, seed, tap):
+    chance, put = random.Random(seed), broker.producer()
+    for number, record in enumerate(live):
+        put(layout.topic_of(record.source), record.line, chance.randrange(layout.partitions), record.arrival_ms)
+        if not layout.is_history and number % 50 == 0:
+            tap.wait(number)
+            put.client.poll(0)
+            # A share takes about a second.
+            time.sleep(50 / max(tap.share, 50))
+    put.flush()
+
+
 chance = random.Random(seed)
-config = Path("samples/nightjar.toml").resolve()
-WHEN = re.compile(rb'"(?:published|eventTime|createdDateTime|CreationTime|startTime|time|ts)"\s*:\s*"?([0-9][0-9T:.+Z -]*)')
-
-
-def event_ms(line):
-    text = WHEN.search(line).group(1).decode()
-    if text.replace(".", "", 1).isdigit():
-        number = float(text)
-        return int(number * 1000 if number < 1e11 else number)
-    text = re.sub(r"(\.\d{6})\d+", r"\1", text.strip().replace("Z", "+00:00").replace(" ", "T"))
-    at = datetime.fromisoformat(text)
-    return int((at if at.tzinfo else at.replace(tzinfo=timezone.utc)).timestamp() * 1000)
-
-
-def digest(text):
-    found = re.findall(r"^digest: ([0-9a-f]+)$", text, re.M)
-    return found[-1] if found else None
-
-
-records = []
-for path in sorted(Path("samples/logs").glob("*/*.gz")):
-    for line in gzip.open(path).read().splitlines():
-        # At most 50 minutes late: within the allowed lateness of every class.
-        records.append((event_ms(line) + chance.randrange(50 * 60_000), path.parent.name, line))
-records.sort()
-topics = sorted({topic for _, topic, _ in records})
-ages = {"retention.ms": "-1", "message.timestamp.before.max.ms": str(2**62)}
-admin = AdminClient({"bootstrap.servers": broker})
-for made in admin.create_topics([NewTopic(topic, 4, 1, config=ages) for topic in topics]).values():
-    made.result(30)
-environment = os.environ | {
-    "NIGHTJAR__KAFKA__BROKERS": json.dumps([broker]),
-    "NIGHTJAR__KAFKA__TOPICS": json.dumps(topics),
-    "NIGHTJAR__STATE__DIR": f"{work}/state",
-    "NIGHTJAR__STATE__CHECKPOINT_EVERY": "200ms",
-    "NIGHTJAR__ADMISSION__IDLE_AFTER": "never",
-    "NIGHTJAR__GRPC__LISTEN": "127.0.0.1:0",
-}
-
-
-def start():
-    log = open(f"{work}/run.log", "ab")
-    return subprocess.Popen([nightjar, "run", "-c", config], env=environment, stdout=log, stderr=log)
-
-
-def stored():
-    listed = subprocess.run([nightjar, "alerts", "--state", f"{work}/state", "--json", "--muted"], capture_output=True, text=True)
-    return sum(line.startswith("{") for line in listed.stdout.splitlines())
-
-
-def wait(what, happened):
-    deadline = time.monotonic() + 60
-    while not happened():
-        if time.monotonic() > deadline:
-            sys.exit(f"kill: waited a minute for {what}; " + Path(f"{work}/run.log").read_text()[-400:])
-        time.sleep(0.1)
-
-
-service = start()
-# Its first start must find the topics empty, or what is produced now would be history.
-wait("the first start", lambda: "reading" in Path(f"{work}/run.log").read_text())
-producer = Producer({"bootstrap.servers": broker, "linger.ms": 5})
-moments = set(chance.sample(range(len(records) // 20, len(records)), kills))
-for number, (arrival, topic, line) in enumerate(records):
-    while True:
-        try:
-            producer.produce(topic, line, partition=chance.randrange(4), timestamp=arrival)
-            break
-        except BufferError:
-            producer.poll(0.1)
-    if number in moments:
-        producer.flush(30)
-        time.sleep(chance.random() * 2)
-        assert service.poll() is None, Path(f"{work}/run.log").read_text()[-400:]
-        service.send_signal(signal.SIGKILL)
-        service.wait()
-        service = start()
-assert producer.flush(60) == 0
-wait("alerts before the last run", lambda: stored() > 0)
-before = stored()
-service.send_signal(signal.SIGTERM)
-assert service.wait(30) == 0, "SIGTERM did not end it in order"
-once = subprocess.run([nightjar, "run", "-c", config, "--once"], env=environment, capture_output=True, text=True)
-want, got = Path("samples/digest").read_text().strip(), digest(once.stdout)
-print(f"{len(records)} records, {len(topics)} topics, {kills} kills, {before} alerts before the last run: {got}")
-if got != want:
-    sys.exit(f"kill: the digest is {got}, not {want}; {once.stderr[-400:]}")
+for number, layout in enumerate(LAYOUTS):
+    share = kills // len(LAYOUTS) + (number < kills % len(LAYOUTS))
+    play(layout, share, chance)

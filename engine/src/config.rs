@@ -51,6 +51,8 @@ pub struct Config {
     pub retention: Retention,
     /// The alert service.
     pub grpc: Grpc,
+    /// Metrics and health for monitoring.
+    pub http: Http,
     /// The directory file.
     pub directory: Option<PathBuf>,
     /// The geo databases.
@@ -107,6 +109,20 @@ pub struct Source {
     pub format: Option<String>,
     /// Milliseconds by class; `default` is the format's main class.
     pub allowed_lateness: BTreeMap<String, i64>,
+    /// Silence after which it is missed.
+    pub silent_after: Patience,
+}
+
+/// How long to wait.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Patience {
+    /// As long as usual.
+    #[default]
+    Default,
+    /// So long.
+    Millis(i64),
+    /// For ever.
+    Endless,
 }
 
 /// `[state]`.
@@ -136,6 +152,13 @@ pub struct Retention {
 pub struct Grpc {
     /// A loopback address.
     pub listen: SocketAddr,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Http {
+    /// A loopback address; `None`: there is no such service.
+    pub listen: Option<SocketAddr>,
 }
 
 /// `[geo]`.
@@ -274,6 +297,7 @@ impl Config {
             grpc: Grpc {
                 listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7461)),
             },
+            http: Http::default(),
             directory: None,
             geo: Geo::default(),
             admission: Admission {

@@ -189,6 +189,13 @@ impl Intake {
         self.decoder.decode(bytes, offset, rows);
     }
 
+    /// Takes a record without bytes, by which a compacted topic says that a key is gone: no activity.
+    pub fn tombstone(&mut self) {
+        self.rows.counts.records += 1;
+        self.rows.counts.ignored += 1;
+        self.rows.latest_ms = None;
+    }
+
     /// Takes whole lines, each a record; empty ones are passed over. `first_record` numbers the first.
     pub fn lines(&mut self, bytes: &[u8], first_record: u64) {
         let mut start = 0;

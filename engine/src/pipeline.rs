@@ -12,15 +12,18 @@
 
 mod chunk;
 mod driver;
+mod health;
 mod history;
 mod meta;
 mod patience;
 mod reader;
 mod screen;
+mod silence;
 mod status;
 mod writer;
 
 pub use driver::Finished;
+pub use health::HEALTH_NAMES;
 pub use meta::{Meta, Position};
 
 use std::sync::Arc;
@@ -45,6 +48,9 @@ use crate::store::state::StateStore;
 
 /// Chunks on their way from the reader to the driver: a bound, so that a slow driver slows the reader.
 const CHUNKS_MAX: usize = 8;
+
+/// Rows of one partition that may wait for their day before it is paused, unless the caller knows better.
+pub const HELD_ROWS_MAX: u64 = 10_000;
 
 /// Least time between two revisions, unless the caller knows better.
 pub const REVISE_EVERY: Duration = Duration::from_secs(60);
@@ -84,6 +90,8 @@ pub struct Options {
     pub kafka: KafkaOptions,
     /// Least time between two revisions of an alert that only grows.
     pub revise_every: Duration,
+    /// Rows of one partition that may wait for their day before it is paused.
+    pub held_rows_max: u64,
 }
 
 /// The latest day that may be judged; told by the driver, heeded by the reader.

@@ -8,7 +8,7 @@
 mod stage;
 
 use nightjar::generate::Record;
-use stage::{Layout, Stage, delayed, wait};
+use stage::{HELD_ROWS_MAX, Layout, Stage, delayed, wait};
 
 /// Partitions that are ahead wait, empty ones hold up nobody, and the days are judged as in a backtest.
 #[test]
@@ -19,6 +19,7 @@ fn skew_and_empty_partitions_change_nothing() {
         // Each partition holds a stretch of time: whoever reads the last one first is far ahead.
         (3, 3, Layout::Stretches),
         (4, 4, Layout::OneEmpty),
+        (9, 3, Layout::OneAhead),
     ] {
         let stage = Stage::new(seed, partitions);
         let (past, present) = stage.split();
@@ -26,8 +27,76 @@ fn skew_and_empty_partitions_change_nothing() {
         assert!(want.alerts > 0, "nothing fired, so nothing is proven");
         stage.train(&past);
         stage.produce(&delayed(present, seed), layout);
-        assert_eq!(stage.run_once().digest, want.digest, "seed {seed}");
+        let got = stage.run_once();
+        assert_eq!(got.digest, want.digest, "seed {seed}");
+        assert_eq!(got.late, 0, "a day was closed before its time: seed {seed}");
     }
+}
+
+/// Partitions that are drained one after the other do not fill the memory: whoever is ahead waits.
+#[test]
+fn who_is_ahead_waits() {
+    let stage = Stage::samples(3);
+    let (past, present) = stage.split();
+    let want = stage.backtest(&stage.all());
+    stage.train(&past);
+    stage.produce(&delayed(present, 12), Layout::Stretches);
+    let got = stage.run_once();
+    assert_eq!(got.digest, want.digest);
+    assert_eq!(got.late, 0);
+    // What each partition may hold, and what one poll may bring beyond that. Unbounded it is more.
+    let most = 2 * HELD_ROWS_MAX as usize * stage.partitions_in_all();
+    assert!(
+        got.held_rows_max <= most,
+        "{} rows waited",
+        got.held_rows_max
+    );
+}
+
+/// Copilot's records come up to three days after the fact, the others in time.
+#[test]
+fn what_comes_three_days_late_is_waited_for() {
+    let stage = Stage::new(10, 3);
+    let (past, present) = stage.split();
+    let want = stage.backtest(&stage.all());
+    stage.train(&past);
+    let mut live = delayed(present, 10);
+    let mut copilot = 0;
+    for record in &mut live {
+        if record.json.contains("CopilotInteraction") {
+            // From an hour to 71.
+            record.arrival_ms = record.time_ms + 3_600_000 * (1 + copilot % 71);
+            copilot += 7;
+        }
+    }
+    assert!(0 < copilot, "nothing is late, so nothing is proven");
+    live.sort_by(|a, b| (a.arrival_ms, &a.json).cmp(&(b.arrival_ms, &b.json)));
+    stage.produce(&live, Layout::Random);
+    let got = stage.run_once();
+    assert_eq!(got.digest, want.digest);
+    assert_eq!(got.late, 0);
+}
+
+/// A source that rests over a weekend holds the days of the others up, and is not overtaken by them.
+#[test]
+fn a_silent_weekend_closes_nothing_early() {
+    let stage = Stage::new(11, 2);
+    let (past, present) = stage.split();
+    let is_weekend = |record: &Record| (record.arrival_ms / 86_400_000 + 3).rem_euclid(7) >= 5;
+    let mut live = delayed(present, 11);
+    let before = live.len();
+    live.retain(|record| record.source != "okta" || !is_weekend(record));
+    assert!(live.len() < before);
+    let want = stage.backtest(&[past.clone(), live.clone()].concat());
+    stage.train(&past);
+    // What came before the weekend is read by one life, the rest by the next.
+    let half = live.len() / 2;
+    stage.produce(&live[..half], Layout::Random);
+    stage.run_until_read();
+    stage.produce(&live[half..], Layout::Random);
+    let got = stage.run_once();
+    assert_eq!(got.digest, want.digest);
+    assert_eq!(got.late, 0);
 }
 
 /// What the topics hold at the first start is read like files, however it is shuffled.

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use nightjar_detectors::alert::{Alert, digest};
+use nightjar_detectors::alert::{Alert, Class, digest};
 use nightjar_detectors::catalog::CATALOG;
 use nightjar_detectors::shard::Tally;
 
@@ -49,7 +49,9 @@ impl Summary {
         for alert in alerts.clone() {
             let counts = summary.detectors.entry(alert.detector.clone()).or_default();
             counts[usize::from(alert.is_muted())] += 1;
-            if !alert.is_muted() && incidents.insert(&alert.incident) {
+            // A blind spot is nobody's deed.
+            let is_deed = alert.class != Class::Health;
+            if !alert.is_muted() && is_deed && incidents.insert(&alert.incident) {
                 let day = alert.window.start.get(..10).unwrap_or_default().to_owned();
                 *summary.incidents_by_day.entry(day).or_default() += 1;
             }

@@ -79,6 +79,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         threads: super::default_threads(),
         once: false,
         revise_every: REVISE_EVERY,
+        held_rows_max: crate::pipeline::HELD_ROWS_MAX,
         kafka: KafkaOptions {
             brokers: setup.config.kafka.brokers.clone(),
             topics: Topics::List(

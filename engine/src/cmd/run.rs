@@ -71,6 +71,7 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
         once: args.once,
         kafka: kafka_options(config)?,
         revise_every: pipeline::REVISE_EVERY,
+        held_rows_max: pipeline::HELD_ROWS_MAX,
     })
 }
 
@@ -152,6 +153,7 @@ impl Service {
             .map_err(|error| with_what_is_whole(error.into(), &config.state.dir))?;
         let watching = self.status.subscribe();
         let (end, ended) = oneshot::channel::<()>();
+        self.serve_monitoring(config)?;
         let listener = self.listener.take().context("the service runs already")?;
         let serving = self.runtime.spawn(crate::grpc::serve(
             listener,
@@ -186,6 +188,20 @@ fn with_what_is_whole(error: anyhow::Error, folder: &Path) -> anyhow::Error {
             folder.display()
         )),
         _ => error,
+    }
+}
+
+impl Service {
+    /// Metrics and health, where they are wanted. They end with the process.
+    fn serve_monitoring(&self, config: &Config) -> anyhow::Result<()> {
+        let Some(address) = config.http.listen else {
+            return Ok(());
+        };
+        let listener = self.runtime.block_on(crate::http::listen(address))?;
+        info!("metrics on http://{}/metrics", listener.local_addr()?);
+        let watching = self.status.subscribe();
+        self.runtime.spawn(crate::http::serve(listener, watching));
+        Ok(())
     }
 }
 

@@ -16,7 +16,7 @@ use nightjar_detectors::settings::DetectorSettings;
 use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
-use super::{Cidr, Config, NetworkRule, Source, ToolRule, ToolStatus, kafka, units};
+use super::{Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, kafka, units};
 
 const TENANT_CHARS_MAX: usize = 100;
 const BUDGET_MAX: f64 = 10_000.0;
@@ -118,6 +118,9 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     let mut grpc = root.section("grpc");
     set(&mut config.grpc.listen, grpc.read("listen", loopback));
     grpc.finish();
+    let mut http = root.section("http");
+    config.http.listen = http.read("listen", loopback);
+    http.finish();
     let mut directory = root.section("directory");
     config.directory = directory.read("file", |node| context.path(node));
     directory.finish();
@@ -279,12 +282,16 @@ fn sources(section: &Section<'_>) -> BTreeMap<String, Source> {
         let mut table = Section::of(section.path_of(name), node, section.notes);
         let format = table.read("format", text).filter(|format| format != "auto");
         let allowed_lateness = lateness(&mut table);
+        let silent_after = table.read("silent_after", |node| {
+            or_never(node).map(|millis| millis.map_or(Patience::Endless, Patience::Millis))
+        });
         table.finish();
         sources.insert(
             name.clone(),
             Source {
                 format,
                 allowed_lateness,
+                silent_after: silent_after.unwrap_or_default(),
             },
         );
     }

@@ -82,6 +82,7 @@ mod shapes {
         state: Option<State>,
         retention: Option<Retention>,
         grpc: Option<Grpc>,
+        http: Option<Http>,
         directory: Option<Directory>,
         geo: Option<Geo>,
         admission: Option<Admission>,
@@ -148,6 +149,8 @@ mod shapes {
         format: Option<String>,
         /// How late its events may come, as in "24h", or by class: { default = "24h", copilot = "72h" }.
         allowed_lateness: Option<Lateness>,
+        /// Silence after which a health alert says so, or "never". Default "24h".
+        silent_after: Option<String>,
     }
 
     /// For the format's main class, or by class.
@@ -189,6 +192,14 @@ mod shapes {
     #[schemars(deny_unknown_fields)]
     pub struct Grpc {
         /// Loopback address and port. Default "127.0.0.1:7461".
+        listen: Option<String>,
+    }
+
+    /// Metrics (/metrics, for Prometheus) and health (/healthz).
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Http {
+        /// Loopback address and port, as in "127.0.0.1:7462". Without it there is no such service.
         listen: Option<String>,
     }
 

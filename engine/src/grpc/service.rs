@@ -19,6 +19,7 @@ use tonic::{Request, Response};
 use super::feed::{self, Feed};
 use super::status::{DetectorStatus, PartitionStatus, Phase, SourceStatus, Status};
 use super::{Options, convert, unreadable};
+use crate::pipeline::HEALTH_NAMES;
 use crate::store::StoreError;
 use crate::store::alerts::{AlertReader, AlertStore};
 
@@ -153,17 +154,23 @@ impl EngineService for Service {
             store_id: log.store_id,
             sources: status.sources.into_iter().map(source).collect(),
             detectors: status.detectors.into_iter().map(detector).collect(),
+            queue: u32::try_from(status.queue).unwrap_or(u32::MAX),
+            checkpoint_ms: status.checkpoint_ms,
         }))
     }
 }
 
 /// A misspelt detector would be a subscription to silence.
 fn check_detectors(names: &[String]) -> Result<(), tonic::Status> {
-    let is_known = |name: &String| CATALOG.iter().any(|entry| entry.name == name);
+    let is_known = |name: &String| {
+        let mut known = CATALOG.iter().map(|entry| entry.name);
+        known.any(|known| known == name) || HEALTH_NAMES.contains(&name.as_str())
+    };
     if names.iter().all(is_known) {
         return Ok(());
     }
-    let known: Vec<&str> = CATALOG.iter().map(|entry| entry.name).collect();
+    let known = CATALOG.iter().map(|entry| entry.name);
+    let known: Vec<&str> = known.chain(HEALTH_NAMES).collect();
     Err(tonic::Status::invalid_argument(format!(
         "the filter names an unknown detector; there are {}",
         known.join(", ")
@@ -180,6 +187,10 @@ fn phase(phase: Phase) -> pb::Phase {
 
 fn source(source: SourceStatus) -> pb::SourceStatus {
     pb::SourceStatus {
+        clock: source.watermark_ms().map(time_text),
+        lag: source.lag(),
+        paused: source.is_paused(),
+        records: source.records,
         source: source.source,
         rows: source.rows,
         repeats: source.repeats,

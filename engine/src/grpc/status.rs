@@ -40,10 +40,16 @@ pub struct Status {
     pub config: String,
     /// Start of the process, ms.
     pub started_ms: i64,
+    /// When this was true, ms; 0 before anything live was read.
+    pub told_ms: i64,
     /// How far it is.
     pub phase: Phase,
     /// Why nothing is read now; `None` while all is well.
     pub trouble: Option<String>,
+    /// Portions that were read and wait to be judged.
+    pub queue: usize,
+    /// How long the last checkpoint took, ms.
+    pub checkpoint_ms: u64,
     /// By name.
     pub sources: Vec<SourceStatus>,
     /// By name.
@@ -55,6 +61,8 @@ pub struct Status {
 pub struct SourceStatus {
     /// Its name.
     pub source: String,
+    /// Records read since the start of the process.
+    pub records: u64,
     /// Rows that were new and in time.
     pub rows: u64,
     /// Rows seen before.

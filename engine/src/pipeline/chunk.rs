@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 
+use super::health::Health;
 use crate::clock::Partition;
 use crate::intake::SourceCounts;
 use crate::store::late::LateEntry;
@@ -12,6 +13,14 @@ use crate::store::quarantine::QuarantineEntry;
 pub(super) struct Chunk {
     /// Partitions taken in since the last chunk; their index is their place in the order of arrival.
     pub added: Vec<Partition>,
+    /// All partitions that there are, are being read.
+    pub is_whole: bool,
+    /// Partitions whose topic was deleted.
+    pub gone: Vec<Partition>,
+    /// Partitions that are read from their beginning again, in a topic made anew.
+    pub begun_again: Vec<usize>,
+    /// What cannot be seen, for whoever watches the watcher.
+    pub health: Vec<Health>,
     /// The rows.
     pub batches: Vec<RecordBatch>,
     /// Partitions that moved.
@@ -49,6 +58,9 @@ impl Chunk {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()
+            && self.gone.is_empty()
+            && self.begun_again.is_empty()
+            && self.health.is_empty()
             && self.batches.is_empty()
             && self.moved.is_empty()
             && self.sealing_clock_ms.is_none()

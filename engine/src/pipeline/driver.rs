@@ -14,9 +14,10 @@ use nightjar_detectors::core::{Core, SealedDay};
 use nightjar_detectors::shard::Tally;
 use nightjar_detectors::time::Day;
 use tokio::sync::watch;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::chunk::Chunk;
+use super::health::Nurse;
 use super::history::Past;
 use super::meta::{Meta, Position};
 use super::patience::PatientAlerts;
@@ -50,6 +51,8 @@ pub struct Finished {
     pub tallies: BTreeMap<Arc<str>, Tally>,
     /// Days that were judged.
     pub days: usize,
+    /// The most rows that waited for their day at once.
+    pub held_rows_max: usize,
 }
 
 pub(super) struct Driver<'a> {
@@ -66,6 +69,7 @@ pub(super) struct Driver<'a> {
     /// What alerts.db reflects, while the replay has not passed it.
     replay_until: BTreeMap<Partition, i64>,
     screen: Screen,
+    nurse: Nurse,
     finished: Finished,
     judged_days: BTreeSet<Day>,
     is_dirty: bool,
@@ -110,6 +114,7 @@ impl<'a> Driver<'a> {
             clock_ms: None,
             replay_until,
             screen: Screen::new(super::REVISE_EVERY),
+            nurse: Nurse::default(),
             finished: Finished::default(),
             judged_days: BTreeSet::new(),
             is_dirty: false,
@@ -156,6 +161,7 @@ impl<'a> Driver<'a> {
             self.publish_when_due(chunks.is_empty())?;
             self.checkpoint_when_due()?;
             self.prune_when_due()?;
+            self.status.measure(chunks.len(), &self.writer);
             self.status
                 .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
         }
@@ -186,6 +192,7 @@ impl<'a> Driver<'a> {
             self.alerts.enter_late(&chunk.late)?;
         }
         self.partitions.extend(chunk.added.iter().cloned());
+        self.heed_comings_and_goings(&chunk);
         let calendar = &self.setup.world.calendar;
         let ready = self.gate.ready_day();
         let mut now = Vec::new();
@@ -199,6 +206,8 @@ impl<'a> Driver<'a> {
                 }
             }
         }
+        let held = self.held.rows();
+        self.finished.held_rows_max = self.finished.held_rows_max.max(held);
         self.observe(&now);
         for moved in &chunk.moved {
             let position = Position {
@@ -210,6 +219,7 @@ impl<'a> Driver<'a> {
                 .insert(self.partitions[moved.partition].clone(), position);
         }
         self.status.note(&chunk, &self.partitions, &self.meta);
+        self.publish_health(&chunk)?;
         for (source, counts) in chunk.counts {
             self.finished.counts.entry(source).or_default().add(counts);
         }
@@ -218,6 +228,39 @@ impl<'a> Driver<'a> {
         }
         self.forget_passed_positions();
         Ok(chunk.is_last)
+    }
+
+    /// What is not being read cannot be passed by a replay, and what is read from its beginning again
+    /// has passed nothing.
+    fn heed_comings_and_goings(&mut self, chunk: &Chunk) {
+        for partition in &chunk.gone {
+            self.meta.positions.remove(partition);
+            self.replay_until.remove(partition);
+            self.is_dirty = true;
+        }
+        for index in &chunk.begun_again {
+            self.replay_until.remove(&self.partitions[*index]);
+        }
+        if chunk.is_whole && !self.replay_until.is_empty() {
+            let read: BTreeSet<&Partition> = self.partitions.iter().collect();
+            self.replay_until
+                .retain(|partition, _| read.contains(partition));
+            self.has_open_changes = true;
+        }
+    }
+
+    /// Blind spots are told whatever is being replayed.
+    fn publish_health(&mut self, chunk: &Chunk) -> Result<(), RunError> {
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        let alerts = self.nurse.alerts(&chunk.health, &self.setup.world, now_ms);
+        if alerts.is_empty() {
+            return Ok(());
+        }
+        for alert in &alerts {
+            warn!(source = alert.entity.id, "{}", alert.summary);
+        }
+        self.alerts.publish(&alerts, None)?;
+        Ok(())
     }
 
     fn observe(&mut self, batches: &[arrow::array::RecordBatch]) {

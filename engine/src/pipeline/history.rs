@@ -121,6 +121,8 @@ pub(super) fn run(
         ..Past::default()
     };
     let mut last_checkpoint = Instant::now();
+    let configured = setup.config.state.checkpoint_every;
+    let checkpoint_every = configured.unwrap_or(CHECKPOINT_EVERY);
     let first = history.fed_through.map_or(i32::MIN, |day| day + 1);
     for day in days.days().into_iter().filter(|day| first <= *day) {
         if stop.load(Ordering::Relaxed) {
@@ -135,7 +137,7 @@ pub(super) fn run(
         if let Some(history) = &mut meta.history {
             history.fed_through = Some(day);
         }
-        if CHECKPOINT_EVERY <= last_checkpoint.elapsed() {
+        if checkpoint_every <= last_checkpoint.elapsed() {
             checkpoint(core, meta, writer);
             last_checkpoint = Instant::now();
         }
@@ -290,7 +292,10 @@ fn take(
                 .get_mut(&track.partition.topic)
                 .expect("one for each topic");
             intake.begin(&track.origin);
-            intake.record(payload.unwrap_or_default(), offset as u64, Some(arrival));
+            match payload {
+                Some(payload) => intake.record(payload, offset as u64, Some(arrival)),
+                None => intake.tombstone(),
+            }
         }
         Polled::End {
             partition,

@@ -3,6 +3,8 @@
 //! Invariant: it alone moves arrivals and clocks, and a chunk carries them as they stood behind its
 //! last row; a partition whose rows cannot be judged yet is paused, except the one all wait for.
 
+mod topics;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,23 +12,21 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use nightjar_detectors::time::Day;
-use tracing::{info, warn};
+use tracing::warn;
 
 use super::chunk::{Chunk, Moved};
+use super::health::Health;
 use super::meta::{Meta, Position};
+use super::silence::Silence;
 use super::{Gate, Options, RunError};
 use crate::clock::{Arrival, Clocks, Partition};
 use crate::intake::Intake;
 use crate::setup::Setup;
-use crate::source::kafka::{KafkaSource, Missing, Polled};
+use crate::source::kafka::{KafkaSource, Missing, Polled, Topics};
 
 const MESSAGES_MAX: usize = 1000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
-const DISCOVER_EVERY: Duration = Duration::from_secs(10);
-const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 const MEASURE_EVERY: Duration = Duration::from_secs(1);
-/// Rows of one partition that may wait for their day before it is paused.
-const HELD_ROWS_MAX: u64 = 10_000;
 
 /// One partition as it is read.
 struct Track {
@@ -41,6 +41,14 @@ struct Track {
     /// Where `--once` ends.
     goal: Option<i64>,
     has_passed: bool,
+    /// Times in a row that the broker did not name it.
+    missed: u32,
+    /// Its topic was deleted: it has no clock until it is there again.
+    is_gone: bool,
+    /// Wall clock when it last gave a record, or was taken in.
+    heard_ms: i64,
+    /// How far its records' stamps were ahead of the wall clock, beyond what is allowed.
+    ahead_ms: Option<i64>,
 }
 
 impl Track {
@@ -60,6 +68,7 @@ impl Track {
 pub(super) struct Reader {
     setup: Arc<Setup>,
     source: KafkaSource,
+    topics: Topics,
     stored: BTreeMap<Partition, Position>,
     tracks: Vec<Track>,
     intakes: BTreeMap<String, Intake>,
@@ -69,11 +78,18 @@ pub(super) struct Reader {
     done: Receiver<BTreeMap<Partition, i64>>,
     stop: Arc<AtomicBool>,
     once: bool,
+    held_rows_max: u64,
+    /// No more at once than one partition may hold back, so that none holds more than twice that.
+    messages_max: usize,
     last_discovery: Option<Instant>,
+    discoveries: u32,
     /// Every partition that was found is being read.
     is_complete: bool,
     last_measure: Instant,
     missing: Vec<Missing>,
+    begun_again: Vec<usize>,
+    health: Vec<Health>,
+    silence: Silence,
 }
 
 impl Reader {
@@ -88,6 +104,7 @@ impl Reader {
     ) -> Result<Self, RunError> {
         Ok(Reader {
             source: KafkaSource::connect(&options.kafka)?,
+            topics: options.kafka.topics.clone(),
             stored: meta.positions.clone(),
             tracks: Vec::new(),
             intakes: BTreeMap::new(),
@@ -98,10 +115,17 @@ impl Reader {
             done,
             stop: stop.clone(),
             once: options.once,
+            held_rows_max: options.held_rows_max,
+            messages_max: usize::try_from(options.held_rows_max)
+                .map_or(MESSAGES_MAX, |held| held.clamp(1, MESSAGES_MAX)),
             last_discovery: None,
+            discoveries: 0,
             is_complete: false,
             last_measure: Instant::now(),
             missing: Vec::new(),
+            begun_again: Vec::new(),
+            health: Vec::new(),
+            silence: Silence::new(&setup.config),
         })
     }
 
@@ -112,7 +136,7 @@ impl Reader {
             self.discover(&mut chunk)?;
             self.pause_and_resume();
             let polled = self.poll()?;
-            chunk.is_catching_up = MESSAGES_MAX <= polled;
+            chunk.is_catching_up = self.messages_max <= polled;
             self.close(&mut chunk)?;
             let is_last = chunk.is_last;
             if !chunk.is_empty() && out.send(chunk).is_err() {
@@ -125,88 +149,6 @@ impl Reader {
         Ok(())
     }
 
-    /// Looks for partitions not read yet.
-    fn discover(&mut self, chunk: &mut Chunk) -> Result<(), RunError> {
-        let is_due = self
-            .last_discovery
-            .is_none_or(|last| DISCOVER_EVERY <= last.elapsed());
-        if !is_due || (self.once && self.is_complete) {
-            return Ok(());
-        }
-        let found = match self.source.discover(BROKER_TIMEOUT) {
-            Ok(found) => found,
-            Err(error) if error.may_pass() => {
-                if self.last_discovery.is_none() {
-                    warn!("{error}; retrying");
-                }
-                self.ask_again_soon();
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        if found.missing != self.missing {
-            for missing in &found.missing {
-                warn!("topic {} {}", missing.topic, missing.reason);
-            }
-            self.missing = found.missing;
-        }
-        let is_first = self.told_clock_ms.is_none();
-        self.last_discovery = Some(Instant::now());
-        self.is_complete = true;
-        for partition in found.partitions {
-            if self.tracks.iter().all(|track| track.partition != partition) {
-                self.take_in(partition, is_first, chunk)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn ask_again_soon(&mut self) {
-        self.is_complete = false;
-        self.last_discovery = Instant::now().checked_sub(DISCOVER_EVERY * 9 / 10);
-    }
-
-    fn take_in(
-        &mut self,
-        partition: Partition,
-        is_first: bool,
-        chunk: &mut Chunk,
-    ) -> Result<(), RunError> {
-        let (low, high) = match self.source.watermarks(&partition, BROKER_TIMEOUT) {
-            Ok(marks) => marks,
-            Err(error) if error.may_pass() => {
-                self.ask_again_soon();
-                return Ok(());
-            }
-            Err(error) => return Err(error.into()),
-        };
-        let stored = self.stored.get(&partition).copied();
-        // A partition that appears later starts at the present clock, so that it reopens no day.
-        let late_clock = if is_first { None } else { self.told_clock_ms };
-        let clock_ms = stored.and_then(|at| at.clock_ms).or(late_clock);
-        let next_offset = stored.map_or(low, |at| at.next_offset);
-        if !self.intakes.contains_key(&partition.topic) {
-            let intake = Intake::new(&self.setup, &partition.topic)?;
-            self.intakes.insert(partition.topic.clone(), intake);
-        }
-        self.clocks.add(partition.clone(), clock_ms);
-        self.source.assign(&[(partition.clone(), next_offset)])?;
-        info!(partition = %partition, next_offset, end = high, "reading");
-        chunk.added.push(partition.clone());
-        self.tracks.push(Track {
-            origin: partition.to_string(),
-            partition,
-            next_offset,
-            arrival: Arrival::after(clock_ms),
-            held: BTreeMap::new(),
-            is_paused: false,
-            has_moved: true,
-            goal: self.once.then_some(high),
-            has_passed: false,
-        });
-        Ok(())
-    }
-
     /// Pauses who is ahead of what may be judged, but never the partition that all others wait for.
     fn pause_and_resume(&mut self) {
         let ready = self.gate.ready_day();
@@ -216,8 +158,8 @@ impl Reader {
                 track.held = track.held.split_off(&ready.saturating_add(1));
             }
             let is_awaited = self.clocks.of(&track.partition) <= least;
-            let is_ahead = HELD_ROWS_MAX < track.waiting_after(ready) && !is_awaited;
-            let should_pause = is_ahead || track.has_passed;
+            let is_ahead = self.held_rows_max < track.waiting_after(ready) && !is_awaited;
+            let should_pause = is_ahead || track.has_passed || track.is_gone;
             if should_pause != track.is_paused {
                 if should_pause {
                     self.source.pause(index);
@@ -238,38 +180,66 @@ impl Reader {
             intakes,
             clocks,
             setup,
+            begun_again,
+            health,
+            messages_max,
             ..
         } = self;
         let future_limit_ms = setup.config.admission.future_limit_ms;
-        let polled = source.poll(MESSAGES_MAX, POLL_TIMEOUT, &mut |polled| match polled {
-            Polled::Record { partition, offset, timestamp_ms, payload } => {
+        let polled = source.poll(*messages_max, POLL_TIMEOUT, &mut |polled| match polled {
+            Polled::Record {
+                partition,
+                offset,
+                timestamp_ms,
+                payload,
+            } => {
                 let track = &mut tracks[partition];
                 if track.is_beyond_goal(offset) {
                     return;
                 }
                 track.next_offset = offset + 1;
-                track.has_moved = true;
+                (track.has_moved, track.heard_ms) = (true, now_ms);
+                let ahead_ms = timestamp_ms.map(|stamp| stamp.saturating_sub(now_ms));
+                track.ahead_ms = track
+                    .ahead_ms
+                    .max(ahead_ms.filter(|ahead| future_limit_ms < *ahead));
                 let arrival = track.arrival.next(timestamp_ms, now_ms, future_limit_ms);
                 clocks.read(&track.partition, arrival);
-                let intake = intakes.get_mut(&track.partition.topic).expect("one for each topic");
+                let intake = intakes
+                    .get_mut(&track.partition.topic)
+                    .expect("one for each topic");
                 intake.begin(&track.origin);
-                intake.record(payload.unwrap_or_default(), offset as u64, Some(arrival));
-                let day = intake.latest_ms().map(|latest| setup.world.calendar.day(latest));
+                match payload {
+                    Some(payload) => intake.record(payload, offset as u64, Some(arrival)),
+                    None => intake.tombstone(),
+                }
+                let day = intake
+                    .latest_ms()
+                    .map(|latest| setup.world.calendar.day(latest));
                 if let Some(day) = day.filter(|day| ready < *day) {
                     *track.held.entry(day).or_default() += 1;
                 }
             }
-            Polled::End { partition, next_offset } => {
+            Polled::End {
+                partition,
+                next_offset,
+            } => {
                 let track = &mut tracks[partition];
                 track.has_moved |= track.next_offset < next_offset;
                 track.next_offset = track.next_offset.max(next_offset);
                 clocks.at_end(&track.partition, now_ms);
             }
-            Polled::Gap { partition, from, to } => {
+            Polled::Gap {
+                partition,
+                from,
+                to,
+            } => {
                 let track = &mut tracks[partition];
-                track.next_offset = track.next_offset.max(to);
-                track.has_moved = true;
-                warn!(partition = %track.partition, from, to, "retention removed records before they were read");
+                (track.next_offset, track.has_moved) = (to, true);
+                if to < from {
+                    begun_again.push(partition);
+                }
+                health.push(Health::jump(&track.partition, from, to));
             }
             Polled::Trouble { text } => warn!("{text}"),
         })?;
@@ -287,6 +257,9 @@ impl Reader {
             }
         }
         for (index, track) in self.tracks.iter_mut().enumerate() {
+            if track.is_gone {
+                continue;
+            }
             let clock_ms = self.clocks.of(&track.partition);
             if clock_ms != track.arrival.last() {
                 // An idle clock was used: no later record may count as having come before it.
@@ -318,8 +291,11 @@ impl Reader {
             self.told_clock_ms = clock_ms;
             chunk.sealing_clock_ms = clock_ms;
         }
+        chunk.is_whole = self.is_complete;
+        chunk.begun_again = std::mem::take(&mut self.begun_again);
         chunk.is_last = self.once && self.is_complete && self.clocks.all_passed();
         self.measure(chunk);
+        chunk.health = std::mem::take(&mut self.health);
         if let Ok(offsets) = self.done.try_recv() {
             let offsets: Vec<_> = offsets.into_iter().collect();
             self.source.commit(&offsets);
@@ -340,5 +316,30 @@ impl Reader {
             .enumerate()
             .filter(|(_, track)| track.is_paused);
         chunk.paused = paused.map(|(index, _)| index).collect();
+        self.listen();
+    }
+
+    /// Looks for what cannot be seen: clocks that are wrong, sources that have fallen silent.
+    fn listen(&mut self) {
+        for track in &mut self.tracks {
+            if let Some(ahead_ms) = track.ahead_ms.take() {
+                let topic = track.partition.topic.clone();
+                self.health.push(Health::Ahead { topic, ahead_ms });
+            }
+        }
+        if self.once {
+            return;
+        }
+        let now_ms = chrono::Utc::now().timestamp_millis();
+        for track in self.tracks.iter().filter(|track| !track.is_gone) {
+            // Who waits for others is not asked, and so not silent.
+            let heard_ms = if track.is_paused {
+                now_ms
+            } else {
+                track.heard_ms
+            };
+            self.silence.heard(&track.partition.topic, heard_ms);
+        }
+        self.health.extend(self.silence.look(now_ms));
     }
 }

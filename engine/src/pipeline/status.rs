@@ -1,6 +1,6 @@
 //! What the service says about itself: positions, clocks, lag, counts, once a second.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use nightjar_detectors::core::Core;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 
 use super::chunk::Chunk;
 use super::meta::Meta;
+use super::writer::Writer;
 use crate::clock::Partition;
 use crate::grpc::{DetectorStatus, PartitionStatus, Phase, SourceStatus, Status};
 use crate::setup::Setup;
@@ -32,6 +33,8 @@ pub(super) struct Board<'a> {
     send: &'a watch::Sender<Status>,
     status: Status,
     partitions: Vec<PartitionStatus>,
+    gone: BTreeSet<Partition>,
+    records: BTreeMap<String, u64>,
     quarantined: BTreeMap<String, u64>,
     told: Option<Instant>,
 }
@@ -42,6 +45,8 @@ impl<'a> Board<'a> {
             send,
             status: send.borrow().clone(),
             partitions: Vec::new(),
+            gone: BTreeSet::new(),
+            records: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             told: None,
         }
@@ -50,6 +55,7 @@ impl<'a> Board<'a> {
     /// Takes in what a chunk tells.
     pub fn note(&mut self, chunk: &Chunk, partitions: &[Partition], meta: &Meta) {
         for partition in &partitions[self.partitions.len()..] {
+            self.gone.remove(partition);
             let at = meta.positions.get(partition).copied().unwrap_or_default();
             self.partitions.push(PartitionStatus {
                 partition: partition.clone(),
@@ -58,6 +64,12 @@ impl<'a> Board<'a> {
                 clock_ms: at.clock_ms,
                 paused: false,
             });
+        }
+        self.gone.extend(chunk.gone.iter().cloned());
+        for index in &chunk.begun_again {
+            let partition = &mut self.partitions[*index];
+            self.gone.remove(&partition.partition);
+            partition.end = 0;
         }
         for moved in &chunk.moved {
             let partition = &mut self.partitions[moved.partition];
@@ -79,6 +91,7 @@ impl<'a> Board<'a> {
         }
         for (source, counts) in &chunk.counts {
             *self.quarantined.entry(source.clone()).or_default() += counts.quarantined;
+            *self.records.entry(source.clone()).or_default() += counts.records;
         }
         let is_live = !chunk.is_catching_up;
         self.status.phase = if is_live {
@@ -86,6 +99,12 @@ impl<'a> Board<'a> {
         } else {
             Phase::CatchingUp
         };
+    }
+
+    /// Notes how busy the engine is.
+    pub fn measure(&mut self, queue: usize, writer: &Writer) {
+        self.status.queue = queue;
+        self.status.checkpoint_ms = writer.took_ms();
     }
 
     /// Tells it on when enough time has passed.
@@ -96,11 +115,15 @@ impl<'a> Board<'a> {
         self.told = Some(Instant::now());
         let mut sources = BTreeMap::<&str, SourceStatus>::new();
         for partition in &self.partitions {
+            if self.gone.contains(&partition.partition) {
+                continue;
+            }
             let source = sources.entry(&partition.partition.topic).or_default();
             source.partitions.push(partition.clone());
         }
         for (name, source) in &mut sources {
             source.source = (*name).to_owned();
+            source.records = self.records.get(*name).copied().unwrap_or(0);
             source.quarantined = self.quarantined.get(*name).copied().unwrap_or(0);
             if let Some(tally) = core.tallies().get(*name) {
                 source.rows = tally.admitted;
@@ -119,6 +142,7 @@ impl<'a> Board<'a> {
                 alerts: counts.get(active.entry.name).copied().unwrap_or(0),
             })
             .collect();
+        self.status.told_ms = chrono::Utc::now().timestamp_millis();
         self.send.send_modify(|told| {
             // Told by whoever is in it.
             let trouble = told.trouble.take();

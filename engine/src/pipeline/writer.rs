@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Instant;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 use nightjar_detectors::core::StateRow;
@@ -25,6 +26,7 @@ pub(super) struct Writer {
     send: Sender<Checkpoint>,
     done: Receiver<BTreeMap<Partition, i64>>,
     busy: Arc<AtomicBool>,
+    took_ms: Arc<AtomicU64>,
     thread: JoinHandle<Result<(), StoreError>>,
 }
 
@@ -35,14 +37,17 @@ impl Writer {
         let (tell, done) = bounded(1);
         let busy = Arc::new(AtomicBool::new(false));
         let flag = busy.clone();
+        let took_ms = Arc::new(AtomicU64::new(0));
+        let taken = took_ms.clone();
         let thread = std::thread::Builder::new()
             .name("state-writer".into())
-            .spawn(move || write_all(state, &patience, &receive, &tell, &flag))
+            .spawn(move || write_all(state, &patience, &receive, &tell, &flag, &taken))
             .expect("a thread can be started");
         Writer {
             send,
             done,
             busy,
+            took_ms,
             thread,
         }
     }
@@ -55,6 +60,11 @@ impl Writer {
     /// Whether the last checkpoint is on disk.
     pub fn is_free(&self) -> bool {
         !self.busy.load(Ordering::Acquire)
+    }
+
+    /// How long the last checkpoint took to reach the disk.
+    pub fn took_ms(&self) -> u64 {
+        self.took_ms.load(Ordering::Relaxed)
     }
 
     /// Whether the thread gave up: [`Writer::finish`] says why.
@@ -85,11 +95,14 @@ fn write_all(
     receive: &Receiver<Checkpoint>,
     tell: &Sender<BTreeMap<Partition, i64>>,
     busy: &AtomicBool,
+    took_ms: &AtomicU64,
 ) -> Result<(), StoreError> {
     for checkpoint in receive {
+        let begun = Instant::now();
         patience.until_stored(CHECKPOINTS, || {
             state.checkpoint(&checkpoint.rows, &checkpoint.meta)
         })?;
+        took_ms.store(begun.elapsed().as_millis() as u64, Ordering::Relaxed);
         busy.store(!receive.is_empty(), Ordering::Release);
         // Only the latest matters; when the reader has not taken the last one, it can wait.
         let _ = tell.try_send(checkpoint.offsets);

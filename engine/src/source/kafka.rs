@@ -52,6 +52,9 @@ pub struct KafkaSource {
     // The queues go before the client that owns what is in them.
     assigned: Vec<Assigned>,
     client: Arc<Client>,
+    /// For questions: a broker answers the requests of one connection in turn, so that a question on the
+    /// reading client's would wait behind a fetch for up to half a second.
+    asker: Arc<Client>,
     options: KafkaOptions,
     ahead_kib: usize,
     wakes: Receiver<()>,
@@ -103,6 +106,7 @@ impl KafkaSource {
         Ok(KafkaSource {
             assigned: Vec::new(),
             client,
+            asker: open_asker(options)?,
             options: options.clone(),
             ahead_kib,
             wakes,
@@ -153,6 +157,14 @@ impl KafkaSource {
     /// Takes part in polls again.
     pub fn resume(&mut self, partition: usize) {
         self.assigned[partition].paused = false;
+    }
+
+    /// Goes on at another offset, after a partition was gone for a while. The client is made anew: it may
+    /// remember a leader of the topic that was, and would then ignore the present one without a word.
+    pub fn restart(&mut self, partition: usize, position: i64) -> Result<(), SourceError> {
+        let assigned = &mut self.assigned[partition];
+        (assigned.position, assigned.paused) = (position, false);
+        self.connect_anew()
     }
 
     /// Offset after the last record given.
@@ -465,6 +477,14 @@ fn open(
         let _ = wake.try_send(());
     });
     Ok(Arc::new(client))
+}
+
+/// A client that reads nothing.
+fn open_asker(options: &KafkaOptions) -> Result<Arc<Client>, SourceError> {
+    let mut config = options::client_config(options, options::ahead_kib(options, usize::MAX))?;
+    config.set("statistics.interval.ms", "0");
+    let client = config.create_with_context(Watch::default());
+    client.map(Arc::new).map_err(options::refusal)
 }
 
 fn list_of<'a>(

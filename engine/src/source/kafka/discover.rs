@@ -1,6 +1,6 @@
 //! Which partitions there are, and what they hold.
 //!
-//! Invariant: asks and assigns nothing; a topic that cannot be had is listed with its reason, never dropped.
+//! Invariant: asks, on a client of its own, and assigns nothing; a topic that cannot be had is listed with its reason, never dropped.
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +27,8 @@ pub struct Missing {
     pub topic: String,
     /// What is wrong and what to do: "does not exist: …".
     pub reason: String,
+    /// The broker has no such topic; else it is there and cannot be had.
+    pub is_absent: bool,
 }
 
 impl std::fmt::Display for Missing {
@@ -44,7 +46,7 @@ impl KafkaSource {
             Topics::List(topics) => {
                 for topic in topics {
                     let left = deadline.saturating_duration_since(Instant::now());
-                    let metadata = self.client.fetch_metadata(Some(topic), left);
+                    let metadata = self.asker.fetch_metadata(Some(topic), left);
                     let metadata = metadata.map_err(|error| self.unanswered(error))?;
                     for described in metadata.topics() {
                         found.add(described);
@@ -52,7 +54,7 @@ impl KafkaSource {
                 }
             }
             Topics::Pattern(pattern) => {
-                let metadata = self.client.fetch_metadata(None, timeout);
+                let metadata = self.asker.fetch_metadata(None, timeout);
                 let metadata = metadata.map_err(|error| self.unanswered(error))?;
                 for described in metadata.topics() {
                     let name = described.name();
@@ -76,7 +78,7 @@ impl KafkaSource {
         timeout: Duration,
     ) -> Result<(i64, i64), SourceError> {
         let fetched = self
-            .client
+            .asker
             .fetch_watermarks(&partition.topic, partition.number, timeout);
         match fetched {
             Ok((low, high)) => {
@@ -100,20 +102,18 @@ impl KafkaSource {
 
     /// Why no answer came: the login if that was refused, else the broker.
     fn unanswered(&self, error: KafkaError) -> SourceError {
-        if self.assigned.is_empty() {
-            self.hear();
-        }
+        self.hear();
         let brokers = &self.options.brokers;
         let cause: Option<super::Cause> = Some(Box::new(error));
         if !self.answered.get()
-            && let Some((_, reason)) = self.client.context().refusal()
+            && let Some((_, reason)) = self.asker.context().refusal()
         {
             return SourceError::Fatal {
                 what: trouble::login_refused(&reason, brokers),
                 cause,
             };
         }
-        let said = self.client.context().last().unwrap_or_default();
+        let said = self.asker.context().last().unwrap_or_default();
         let why = match trouble::split(&said, brokers).1 {
             "" => String::new(),
             why => format!(" ({why})"),
@@ -125,12 +125,11 @@ impl KafkaSource {
         SourceError::Unavailable { what, cause }
     }
 
-    /// Errors wait in the client's queue; before anything is assigned nobody else empties it.
+    /// Errors wait in the client's queue, which nobody else empties.
     fn hear(&self) {
         loop {
-            let served = self.client.context().served();
-            if self.client.poll(Duration::ZERO).is_none()
-                && self.client.context().served() == served
+            let served = self.asker.context().served();
+            if self.asker.poll(Duration::ZERO).is_none() && self.asker.context().served() == served
             {
                 return;
             }
@@ -142,7 +141,9 @@ impl Discovered {
     fn add(&mut self, topic: &MetadataTopic) {
         let name = topic.name();
         if let Some(error) = topic.error() {
-            let reason = match Code::from(error) {
+            let code = Code::from(error);
+            let is_absent = matches!(code, Code::UnknownTopicOrPartition | Code::UnknownTopic);
+            let reason = match code {
                 Code::UnknownTopicOrPartition | Code::UnknownTopic => {
                     "does not exist: create it, or correct kafka.topics".to_owned()
                 }
@@ -157,6 +158,7 @@ impl Discovered {
             self.missing.push(Missing {
                 topic: name.to_owned(),
                 reason,
+                is_absent,
             });
             return;
         }

@@ -24,6 +24,16 @@ pub enum Topics {
     Pattern(Regex),
 }
 
+impl Topics {
+    /// Whether a topic of this name is to be read.
+    pub fn names(&self, topic: &str) -> bool {
+        match self {
+            Topics::List(topics) => topics.iter().any(|named| named == topic),
+            Topics::Pattern(pattern) => pattern.is_match(topic),
+        }
+    }
+}
+
 /// What the source needs to know.
 #[derive(Debug, Clone)]
 pub struct KafkaOptions {

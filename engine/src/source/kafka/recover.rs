@@ -32,11 +32,11 @@ impl KafkaSource {
             }
             match self.watermarks(&assigned.partition, ANSWER_TIMEOUT) {
                 Ok((low, high)) => self.go_on(index, low, high, given, each)?,
-                Err(error) if error.may_pass() => {
+                // The topic may be gone by now, which whoever looks for topics finds out.
+                Err(error) => {
                     self.assigned[index].search_at = Some(Instant::now() + ASKED_EVERY);
                     self.tell(&format!("{error}; retrying"), given, each);
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(())

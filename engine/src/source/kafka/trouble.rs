@@ -66,13 +66,9 @@ pub(super) fn judge(
         Code::TopicAuthorizationFailed => hopeless(format!(
             "{place} may not be read with this login: grant it read and describe"
         )),
-        Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic if settled => {
-            Verdict::Trouble(format!("{place} is gone from the broker; waiting for it"))
-        }
+        // Only what was found is read, so it was there once.
         Code::UnknownTopicOrPartition | Code::UnknownPartition | Code::UnknownTopic => {
-            Verdict::Fatal(format!(
-                "{place} does not exist on the broker: check kafka.topics"
-            ))
+            Verdict::Trouble(format!("{place} is gone from the broker; waiting for it"))
         }
         // The group only carries positions for dashboards.
         Code::GroupAuthorizationFailed
