@@ -253,7 +253,12 @@ impl Core {
     }
 }
 
-pub(super) fn row(shard: usize, detector: &Arc<str>, key: Vec<u8>, bytes: Option<Vec<u8>>) -> StateRow {
+pub(super) fn row(
+    shard: usize,
+    detector: &Arc<str>,
+    key: Vec<u8>,
+    bytes: Option<Vec<u8>>,
+) -> StateRow {
     StateRow {
         shard: shard as u16,
         detector: detector.clone(),

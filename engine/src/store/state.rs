@@ -136,7 +136,10 @@ impl StateStore {
         while let Some(row) = rows.next().map_err(error)? {
             let (row, is_whole) = read_row(row, &mut detector).map_err(error)?;
             if !is_whole {
-                return Err(self.database.corrupt(format!("row of {}", row.detector)).into());
+                return Err(self
+                    .database
+                    .corrupt(format!("row of {}", row.detector))
+                    .into());
             }
             take(row)?;
         }
