@@ -69,9 +69,12 @@ pub struct Prepared<'a> {
     pub origin_of: Vec<u16>,
 }
 
-/// What a worker counts about the company as a whole: the detectors of its own for it, and the index of
-/// the company in them.
-pub struct Whole<'a> {
+/// What one worker judges with. About the company as a whole it counts in detectors of its own, in which
+/// the company has this index.
+pub struct Worker<'a> {
+    pub(crate) world: &'a World,
+    /// The last closed day of each detector.
+    pub(crate) sealed: &'a [Option<Day>],
     pub(crate) entity: u32,
     pub(crate) detectors: &'a mut [Box<dyn Detector>],
 }
@@ -169,18 +172,16 @@ impl Shard {
         Some(index)
     }
 
-    /// Takes one row in. `readers`: the detectors that read its activity; `sealed`: the last closed
-    /// day of each detector.
+    /// Takes one row in. `readers`: the detectors that read its activity.
     pub fn observe(
         &mut self,
-        world: &World,
+        worker: &mut Worker<'_>,
         batch: &Prepared<'_>,
         row: usize,
         readers: &[usize],
-        sealed: &[Option<Day>],
-        whole: &mut Whole<'_>,
         tally: &mut Tally,
     ) {
+        let (world, sealed) = (worker.world, worker.sealed);
         let (day, _) = batch.rows[row];
         let is_open = |detector: usize| sealed[detector].is_none_or(|sealed| sealed < day);
         if !(0..sealed.len()).any(is_open) {
@@ -216,7 +217,7 @@ impl Shard {
             });
             self.detectors[detector].observe(*entity, event);
             if self.detectors[detector].judges_company() {
-                whole.detectors[detector].observe(whole.entity, event);
+                worker.detectors[detector].observe(worker.entity, event);
             }
         }
     }
