@@ -179,8 +179,9 @@ impl Decoder {
     /// A line that is no JSON, or not from its start.
     fn line(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
         let mut json = self.memory.unquoted.pop().unwrap_or_default();
+        // The keys of a line are not told: in prose anything may stand before a sign.
         let result = if foreign::marked_line(text, &mut json) {
-            self.record(&json, depth, at)
+            self.object(&json, depth, at)
         } else {
             let result = match text.find('{') {
                 // A syslog-like header; a record that is no JSON at all has none, or a long one.
@@ -191,7 +192,7 @@ impl Decoder {
                 Err(Reject::NotJson | Reject::NotRecognised)
                     if foreign::plain_line(text, &mut json) =>
                 {
-                    self.record(&json, depth, at)
+                    self.object(&json, depth, at)
                 }
                 other => other,
             }
@@ -282,8 +283,17 @@ impl Decoder {
         result
     }
 
-    /// An object: a record of a known format, or an envelope around one.
+    /// A record's own text, of which it is told what is not read.
     fn record(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
+        let result = self.object(text, depth, at);
+        if result == Err(Reject::NotRecognised) {
+            self.memory.unknown.add(text);
+        }
+        result
+    }
+
+    /// An object: a record of a known format, or an envelope around one.
+    fn object(&mut self, text: &str, depth: usize, at: &mut Record<'_>) -> Result<(), Reject> {
         self.capture(text)?;
         if let Some(program) = self.recognised(text, false) {
             return self.emit(program, text, at);
@@ -299,10 +309,7 @@ impl Decoder {
         }
         match self.recognised(text, true) {
             Some(program) => self.emit(program, text, at),
-            None => {
-                self.memory.unknown.add(text);
-                Err(reason)
-            }
+            None => Err(reason),
         }
     }
 

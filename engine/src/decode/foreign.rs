@@ -115,7 +115,7 @@ mod tests {
             );
             let leef = &read(&line)["leef"];
             assert_eq!(leef["extension"]["src"], "203.0.113.10");
-            assert_eq!(leef["time"], "2026-03-02T11:00:00+0100");
+            assert_eq!(leef["time"], "2026-03-02T11:00:00.000+0100");
         }
         let spaces = "LEEF:1.0|V|P|1|login|usrName=ana b src=203.0.113.10";
         assert_eq!(read(spaces)["leef"]["extension"]["usrName"], "ana b");

@@ -30,7 +30,11 @@ pub(super) fn read(text: &str, out: &mut String) -> bool {
             .unwrap_or_default();
         json::member("time", &format!("{date}T{time}{zone}"), out);
     }
+    let joined = 1 < out.len();
     for (key, value) in &pairs {
+        if joined && *key == "time" {
+            continue;
+        }
         json::key(key, out);
         match value.contains('\\') {
             true => json::text(&value.replace("\\\"", "\"").replace("\\\\", "\\"), out),
