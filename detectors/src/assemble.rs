@@ -14,6 +14,7 @@ use crate::catalog::Entry;
 use crate::company::{Frozen, Phase};
 use crate::event::time_text;
 use crate::evidence::EventRef;
+use crate::origin::Origins;
 use crate::time::day_text;
 use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
@@ -32,6 +33,7 @@ pub struct Assembler<'a> {
     pub(crate) world: &'a World,
     pub(crate) entry: &'static Entry,
     pub(crate) book: &'a Book,
+    pub(crate) origins: &'a Origins,
 }
 
 impl Assembler<'_> {
@@ -256,7 +258,11 @@ impl Assembler<'_> {
                     .map(|value| four_digits(*value))
                     .collect(),
             },
-            evidence: verdict.evidence.iter().map(EventRef::to_evidence).collect(),
+            evidence: verdict
+                .evidence
+                .iter()
+                .map(|event| event.to_evidence(self.origins))
+                .collect(),
             attack: self
                 .entry
                 .attack

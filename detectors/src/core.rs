@@ -17,7 +17,9 @@ use crate::alert::Alert;
 use crate::assemble::{Assembler, Book, Claims};
 use crate::catalog::{self, Entry};
 use crate::company::{Company, Frozen};
+use crate::detector::Detector;
 use crate::detector::FrozenDays;
+use crate::origin::Origins;
 use crate::shard::{SHARDS, Shard, Tally};
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -63,6 +65,9 @@ pub struct Core {
     readers: Vec<Vec<usize>>,
     /// The virtual shards, and behind them one for the company as a whole.
     shards: Vec<Shard>,
+    /// What each further worker counts about the company before it is put together.
+    wholes: Vec<Vec<Box<dyn Detector>>>,
+    origins: Origins,
     companies: Vec<Company>,
     /// Alpha per open day, detector and stream, as frozen when the day was opened.
     alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
@@ -75,6 +80,8 @@ pub struct Core {
     /// Phases off: for tests of the laws, which would see the ledger only.
     phases: bool,
     tallies: BTreeMap<Arc<str>, Tally>,
+    /// Fingerprint of the settings of the state that was read back.
+    judged_by: Option<String>,
     /// Stored rows of dedup keys, by shard and day.
     key_rows: BTreeMap<(u16, Day), u32>,
 }
@@ -82,6 +89,7 @@ pub struct Core {
 impl Core {
     /// An empty core that works on `threads` threads.
     pub fn new(world: Arc<World>, threads: usize) -> Self {
+        let threads = threads.max(1);
         let detectors: Vec<Active> = world
             .enabled()
             .into_iter()
@@ -97,6 +105,8 @@ impl Core {
         Core {
             readers: crate::shard::readers(&world),
             shards,
+            wholes: (1..threads).map(|_| catalog::build(&world)).collect(),
+            origins: Origins::default(),
             companies: detectors.iter().map(|_| Company::default()).collect(),
             alphas: BTreeMap::new(),
             frozen: detectors.iter().map(|_| FrozenDays::new()).collect(),
@@ -106,8 +116,9 @@ impl Core {
             last_day: None,
             phases: true,
             tallies: BTreeMap::new(),
+            judged_by: None,
             key_rows: BTreeMap::new(),
-            threads: threads.max(1),
+            threads,
             detectors,
             world,
         }
@@ -172,6 +183,7 @@ impl Core {
             world: &self.world,
             entry: self.detectors[detector].entry,
             book: &self.book,
+            origins: &self.origins,
         }
     }
 

@@ -4,11 +4,11 @@
 //! later than the one it judges by, so no detector can break the order law.
 
 mod runner;
+mod slot;
 
 pub use runner::Runner;
 
 use std::any::Any;
-use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -17,7 +17,6 @@ use serde::de::DeserializeOwned;
 
 use crate::company::{Frozen, Judge, Parts};
 use crate::event::Row;
-use crate::evidence::EventRef;
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
@@ -35,28 +34,10 @@ pub struct Event<'a> {
     pub stream: Stream,
     /// The acting principal.
     pub user: &'a str,
-    /// Shared text of its source.
-    pub source: &'a Arc<str>,
-    /// Shared text of its origin.
-    pub origin: &'a Arc<str>,
+    /// Number of its origin.
+    pub origin: u32,
     /// Settings and clocks.
     pub world: &'a World,
-    /// Made when the first detector asks.
-    pub(crate) shared: OnceCell<Arc<EventRef>>,
-}
-
-impl Event<'_> {
-    /// Where it can be found again: one for all detectors.
-    pub fn to_ref(&self) -> Arc<EventRef> {
-        let make = || EventRef {
-            time: self.row.time(),
-            uid: self.row.uid().into(),
-            source: self.source.clone(),
-            origin: self.origin.clone(),
-            offset: self.row.offset(),
-        };
-        self.shared.get_or_init(|| Arc::new(make())).clone()
-    }
 }
 
 /// The circumstances of a judgement: day, principal, company.
@@ -87,6 +68,8 @@ pub trait Kind: Send + Sync + 'static {
     type Open: Default + Serialize + DeserializeOwned + Send;
     /// What a day amounts to under its baseline: computed once for score, verdicts and closing.
     type Amount;
+    /// How far a day without a verdict may grow before it has to be judged again.
+    type Bars: Send;
 
     /// Whether surprises are calibrated against the population; not so for physics and policy.
     const STATISTICAL: bool = true;
@@ -108,6 +91,11 @@ pub trait Kind: Send + Sync + 'static {
     fn score(&self, amount: &Self::Amount) -> u32;
     /// The day's verdicts.
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
+    /// The bars of a day that has just been judged and gave no verdict.
+    fn bars(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Self::Bars;
+    /// Whether the day has come so far that it may have a verdict now: an integer comparison, where
+    /// judging takes logarithms.
+    fn reaches(&self, open: &Self::Open, bars: &Self::Bars) -> bool;
     /// What the closed day teaches. `latest` holds all days before it.
     fn close(
         &self,
@@ -151,9 +139,11 @@ pub trait Detector: Send {
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event of the principal with this index.
     fn observe(&mut self, entity: u32, event: &Event<'_>);
-    /// Takes over what another shard's detector of the same kind collected for the company.
+    /// See [`Kind::COMPANY`].
+    fn judges_company(&self) -> bool;
+    /// Takes over what another detector of the same kind collected about a principal.
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector);
-    /// The verdicts of everything touched since the last call, by day.
+    /// The verdicts, where there are any, of everything touched since the last call, by day.
     fn evaluate(
         &mut self,
         world: &World,
@@ -168,13 +158,12 @@ pub trait Detector: Send {
         frozen: Option<&Frozen>,
         names: &[Who],
     ) -> (Parts, Verdicts);
-    /// State of the principals that changed since the last call.
-    fn dirty(&mut self) -> Vec<(u32, Vec<u8>)>;
-    /// Puts a principal's state back.
-    ///
-    /// # Errors
-    /// When the bytes are not of this version.
-    fn restore(&mut self, entity: u32, bytes: &[u8]) -> Result<(), postcard::Error>;
+    /// Gives the state of the principals that changed since the last call.
+    fn dirty(&mut self, give: &mut dyn FnMut(u32, &[u8]));
+    /// Puts a principal's state back; `None` when the bytes are damaged. It is decoded when it is needed.
+    fn restore(&mut self, entity: u32, bytes: Vec<u8>) -> Option<()>;
+    /// Judges all open days again at the next [`Detector::evaluate`]: the settings are others.
+    fn touch_all(&mut self);
     /// Bytes that the state of all principals takes when stored.
     fn stored_bytes(&self) -> usize;
     /// Itself, for [`Detector::absorb`].

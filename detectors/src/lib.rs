@@ -14,6 +14,7 @@ pub mod directory;
 pub mod event;
 pub mod evidence;
 pub mod model;
+pub mod origin;
 pub mod panes;
 pub mod settings;
 pub mod shard;

@@ -2,7 +2,6 @@
 //!
 //! Invariant: a principal's rows all come to one shard, and a row that was seen before changes nothing.
 
-use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -57,10 +56,17 @@ pub struct Prepared<'a> {
     pub rows: Vec<(Day, u64)>,
     /// The days among them, some perhaps more than once.
     pub days: Vec<Day>,
-    /// Shared text of the source and origin of each row, by their dictionary.
-    pub texts: Vec<(Arc<str>, Arc<str>)>,
-    /// Index into `texts` of each row.
-    pub text_of: Vec<u16>,
+    /// The origins in it: number, and source.
+    pub origins: Vec<(u32, Arc<str>)>,
+    /// Index into `origins` of each row.
+    pub origin_of: Vec<u16>,
+}
+
+/// What a worker counts about the company as a whole: the detectors of its own for it, and the index of
+/// the company in them.
+pub struct Whole<'a> {
+    pub(crate) entity: u32,
+    pub(crate) detectors: &'a mut [Box<dyn Detector>],
 }
 
 /// How many rows a source gave, and what became of them.
@@ -137,6 +143,7 @@ impl Shard {
         row: usize,
         readers: &[usize],
         sealed: &[Option<Day>],
+        whole: &mut Whole<'_>,
         tally: &mut Tally,
     ) {
         let (day, _) = batch.rows[row];
@@ -161,23 +168,21 @@ impl Shard {
             }
             let (entity, event) = known.get_or_insert_with(|| {
                 let entity = Self::entity(self, stream, user);
-                let (source, origin) = &batch.texts[usize::from(batch.text_of[row.index()])];
-                (
-                    entity,
-                    Event {
-                        row,
-                        day,
-                        pane: world.calendar.pane(day, row.time()),
-                        stream,
-                        user,
-                        source,
-                        origin,
-                        world,
-                        shared: OnceCell::new(),
-                    },
-                )
+                let event = Event {
+                    row,
+                    day,
+                    pane: world.calendar.pane(day, row.time()),
+                    stream,
+                    user,
+                    origin: batch.origins[usize::from(batch.origin_of[row.index()])].0,
+                    world,
+                };
+                (entity, event)
             });
             self.detectors[detector].observe(*entity, event);
+            if self.detectors[detector].judges_company() {
+                whole.detectors[detector].observe(whole.entity, event);
+            }
         }
     }
 

@@ -3,14 +3,14 @@
 //! Source: k minimum values, Bar-Yossef et al., RANDOM 2002; Beyer et al., SIGMOD 2007. The kept set is
 //! a function of the set alone, and the estimate never falls when something is added.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 const KEPT_MAX: usize = 512;
 /// Low bits of an entry hold the first pane in which it was seen.
 const PANE_BITS: u32 = 9;
 
 /// A set of hashed things, each with the first pane of the day it was seen in.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Distinct {
     /// Ascending: 55 bits of hash, 9 bits of pane.
     entries: Entries,
@@ -18,7 +18,7 @@ pub struct Distinct {
 }
 
 /// Most sets are of one pane, and hold one thing: that one costs no memory of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 enum Entries {
     #[default]
     None,
@@ -70,6 +70,37 @@ impl From<Vec<u64>> for Entries {
             [one] => Entries::One([one]),
             _ => Entries::Many(many),
         }
+    }
+}
+
+/// The entries as eight bytes each, since hashes have no small values; one byte more when saturated.
+impl Serialize for Distinct {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let entries = self.entries.as_slice();
+        if let ([one], false) = (entries, self.saturated) {
+            return to.serialize_bytes(&one.to_le_bytes());
+        }
+        let mut bytes: Vec<u8> = entries
+            .iter()
+            .flat_map(|entry| entry.to_le_bytes())
+            .collect();
+        bytes.extend(self.saturated.then_some(1));
+        to.serialize_bytes(&bytes)
+    }
+}
+
+impl<'de> Deserialize<'de> for Distinct {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        let bytes = <&[u8]>::deserialize(from)?;
+        let (entries, rest) = bytes.as_chunks::<8>();
+        let entries: Vec<u64> = entries
+            .iter()
+            .map(|entry| u64::from_le_bytes(*entry))
+            .collect();
+        Ok(Distinct {
+            entries: entries.into(),
+            saturated: !rest.is_empty(),
+        })
     }
 }
 

@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::volume::{self, Appraised, Crossing, Key, Learned, Reading, Taught};
+use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param, mass_download::bytes_text};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::{Sample, gather};
+use crate::evidence::{EventRef, Refs, Sample, gather};
 use crate::panes::{Panes, Span};
 use crate::time::{Day, PANE_MS};
 use crate::verdict::{Stream, Verdict};
@@ -93,14 +93,19 @@ impl AiUsageSpike {
     }
 }
 
-/// One day's use: in all, and by tool. Tools beyond the bound are the largest by name, so that any
-/// order keeps the same.
+/// One day's use by tool; the sum of all is made when somebody looks. Tools beyond the bound are the
+/// largest by name, so that any order keeps the same.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
-    all: Panes<Pane>,
+    refs: Refs,
+    /// Use of tools that are not counted apart.
+    rest: Panes<Pane>,
     /// Ascending by name.
     tools: Vec<(Box<str>, Panes<Pane>)>,
 }
+
+/// Amounts of a pane, by measure.
+type Counts = [u64; MEASURES.len()];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Pane {
@@ -112,7 +117,7 @@ struct Pane {
 }
 
 impl Pane {
-    fn add(&mut self, event: &Event<'_>) {
+    fn add(&mut self, refs: &mut Refs, event: &Event<'_>) {
         let row = event.row;
         // A proxy sees requests of a page, not calls: what it says is when and how many bytes.
         if row.bytes().is_some() && row.tokens().is_none() && row.model().is_none() {
@@ -122,39 +127,88 @@ impl Pane {
         }
         self.tokens = self.tokens.saturating_add(row.tokens().unwrap_or(0));
         self.bytes = self.bytes.saturating_add(row.bytes().unwrap_or(0));
-        self.sample.add(row.time(), row.uid(), || event.to_ref());
+        self.sample.add(refs, event);
     }
 
-    fn merge(&mut self, other: &Pane) {
+    /// Adds another part of the pane, all but its sample.
+    fn merge_counts(&mut self, other: &Pane) {
         self.calls = self.calls.saturating_add(other.calls);
         self.tokens = self.tokens.saturating_add(other.tokens);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.is_hit |= other.is_hit;
-        self.sample.merge(&other.sample);
     }
 
-    fn measures(&self) -> [u64; MEASURES.len()] {
+    fn counts(&self) -> Counts {
         [self.calls, self.tokens, self.bytes, u64::from(self.is_hit)]
     }
 }
 
 impl Open {
-    /// The panes of a tool; a new one pushes out the largest name when there are too many.
-    fn tool(&mut self, tool: &str) -> Option<&mut Panes<Pane>> {
-        let found = self
-            .tools
-            .binary_search_by(|(known, _)| (**known).cmp(tool));
-        let place = found.unwrap_or_else(|place| {
-            self.tools.insert(place, (tool.into(), Panes::default()));
-            self.tools.truncate(TOOLS_MAX);
-            place
-        });
-        self.tools.get_mut(place).map(|(_, panes)| panes)
+    /// The panes that an event belongs to, and where events lie; a new tool pushes out the largest name
+    /// when there are too many.
+    fn panes(&mut self, tool: Option<&str>) -> (&mut Panes<Pane>, &mut Refs) {
+        let Open { refs, rest, tools } = self;
+        let Some(tool) = tool else {
+            return (rest, refs);
+        };
+        let found = tools.binary_search_by(|(known, _)| (**known).cmp(tool));
+        match found {
+            Ok(place) => (&mut tools[place].1, refs),
+            Err(TOOLS_MAX) => (rest, refs),
+            Err(place) => {
+                tools.insert(place, (tool.into(), Panes::default()));
+                if TOOLS_MAX < tools.len()
+                    && let Some((_, panes)) = tools.pop()
+                {
+                    for (pane, part) in panes.iter() {
+                        let whole = rest.at(pane);
+                        whole.merge_counts(part);
+                        whole.sample.join(refs, &part.sample);
+                    }
+                }
+                (&mut tools[place].1, refs)
+            }
+        }
     }
 
-    fn part(&self, part: Option<&str>) -> &Panes<Pane> {
+    /// All panes of a tool, or of everything.
+    fn parts(&self, part: Option<&str>) -> impl Iterator<Item = &Panes<Pane>> {
         let known = |part: &str| self.tools.iter().find(|(known, _)| &**known == part);
-        part.and_then(known).map_or(&self.all, |(_, panes)| panes)
+        let only = part.and_then(known);
+        let all = self.tools.iter().filter(move |_| only.is_none());
+        let rest = std::iter::once(&self.rest).filter(move |_| only.is_none());
+        only.into_iter()
+            .chain(all)
+            .map(|(_, panes)| panes)
+            .chain(rest)
+    }
+
+    /// Amounts of a tool, or of everything.
+    fn counts(&self, part: Option<&str>) -> Panes<Counts> {
+        let mut sums = Panes::<Counts>::default();
+        for (pane, part) in self.parts(part).flat_map(Panes::iter) {
+            let sums = sums.at(pane);
+            for (sum, count) in sums.iter_mut().zip(part.counts()) {
+                *sum = sum.saturating_add(count);
+            }
+            // A pane is active or not, whatever the number of tools.
+            sums[3] = sums[3].min(1);
+        }
+        sums
+    }
+
+    /// Samples of a window of a tool, or of everything, with their panes.
+    fn samples(&self, part: Option<&str>, start: u16, span: Span) -> Vec<(u16, &Sample)> {
+        let panes = self.parts(part).flat_map(|panes| panes.within(start, span));
+        let mut samples: Vec<_> = panes.map(|(pane, part)| (pane, &part.sample)).collect();
+        samples.sort_by_key(|(pane, _)| *pane);
+        samples
+    }
+
+    fn evidence(&self, samples: &[(u16, &Sample)]) -> Vec<EventRef> {
+        let bins = samples.chunk_by(|(a, _), (b, _)| a == b);
+        let bins = bins.map(|bin| bin.iter().map(|(_, sample)| *sample));
+        gather(&self.refs, bins, EVIDENCE_MAX)
     }
 }
 
@@ -163,6 +217,7 @@ impl Kind for AiUsageSpike {
     type Summary = Taught;
     type Open = Open;
     type Amount = Vec<Appraised>;
+    type Bars = Bars;
 
     const COMPANY: bool = true;
 
@@ -171,22 +226,21 @@ impl Kind for AiUsageSpike {
     }
 
     fn observe(&self, open: &mut Open, event: &Event<'_>) {
-        open.all.at(event.pane).add(event);
-        if let Some(panes) = event.row.app().and_then(|tool| open.tool(tool)) {
-            panes.at(event.pane).add(event);
-        }
+        let (panes, refs) = open.panes(event.row.app());
+        panes.at(event.pane).add(refs, event);
     }
 
     fn merge(&self, open: &mut Open, other: Open) {
-        for (pane, theirs) in other.all.iter() {
-            open.all.at(pane).merge(theirs);
-        }
-        for (tool, panes) in &other.tools {
-            let Some(mine) = open.tool(tool) else {
-                continue;
-            };
+        let tools = other
+            .tools
+            .iter()
+            .map(|(tool, panes)| (Some(&**tool), panes));
+        for (tool, panes) in tools.chain([(None, &other.rest)]) {
             for (pane, theirs) in panes.iter() {
-                mine.at(pane).merge(theirs);
+                let (mine, refs) = open.panes(tool);
+                let mine = mine.at(pane);
+                mine.merge_counts(theirs);
+                mine.sample.merge(refs, &theirs.sample, &other.refs);
             }
         }
     }
@@ -225,6 +279,14 @@ impl Kind for AiUsageSpike {
         by_part.values().map(verdict).collect()
     }
 
+    fn bars(&self, judged: &Judged<'_, Self>, amount: &Vec<Appraised>) -> Bars {
+        Bars::new(amount, judged.on)
+    }
+
+    fn reaches(&self, open: &Open, bars: &Bars) -> bool {
+        bars.are_reached(&self.readings(open))
+    }
+
     fn close(
         &self,
         judged: &Judged<'_, Self>,
@@ -232,8 +294,14 @@ impl Kind for AiUsageSpike {
         amount: Vec<Appraised>,
         parts: &mut Parts,
     ) -> Taught {
-        let [calls, _, _, spans] = judged.open.all.largest(Span::Day, Pane::measures);
-        let shown = calls.or(spans).map_or(0, |(_, count)| count);
+        let of_day = |measure: u8| {
+            let is_it = |key: &Key| {
+                (key.part.is_none(), key.measure, key.span) == (true, measure, Span::Day)
+            };
+            let found = amount.iter().find(|a| is_it(&a.reading.key));
+            found.map(|a| a.reading.count)
+        };
+        let shown = of_day(0).or(of_day(3)).unwrap_or(0);
         let base = judged.base;
         base.close(latest, amount, shown, judged.on, parts)
     }
@@ -242,20 +310,21 @@ impl Kind for AiUsageSpike {
 impl AiUsageSpike {
     fn readings(&self, open: &Open) -> Vec<Reading> {
         let mut readings = Vec::new();
-        self.read(None, &open.all, &mut readings);
+        self.read(None, &open.counts(None), &mut readings);
         // With one tool, the part is the whole.
         if 1 < open.tools.len() {
-            for (tool, panes) in &open.tools {
-                self.read(Some(tool), panes, &mut readings);
+            for (tool, _) in &open.tools {
+                self.read(Some(tool), &open.counts(Some(tool)), &mut readings);
             }
         }
         readings
     }
 
-    fn read(&self, part: Option<&str>, panes: &Panes<Pane>, readings: &mut Vec<Reading>) {
-        for span in Span::ALL {
-            for (measure, largest) in panes.largest(span, Pane::measures).into_iter().enumerate() {
-                let Some((start, count)) = largest else {
+    fn read(&self, part: Option<&str>, panes: &Panes<Counts>, readings: &mut Vec<Reading>) {
+        let largest = Span::ALL.map(|span| panes.largest(span, |counts| *counts));
+        for measure in 0..MEASURES.len() {
+            for (span, largest) in Span::ALL.into_iter().zip(&largest) {
+                let Some((start, count)) = largest[measure] else {
                     continue;
                 };
                 readings.push(Reading {
@@ -283,16 +352,15 @@ impl AiUsageSpike {
         let Reading {
             key, start, count, ..
         } = best.reading;
-        let panes = open.part(key.part.as_deref());
-        let samples = || panes.within(*start, key.span).map(|(_, pane)| &pane.sample);
+        let in_window = open.samples(key.part.as_deref(), *start, key.span);
+        let samples = || in_window.iter().map(|(_, sample)| sample);
         let (day, calendar) = (on.frozen.day, &on.world.calendar);
         let window = calendar.window(day, *start, key.span.panes());
         let due = |c: &Crossing<'_>| {
             let Reading { key, start, .. } = c.reading;
-            let panes = open.part(key.part.as_deref());
-            panes.pane_reaching(*start, key.span, c.threshold, |pane| {
-                pane.measures()[usize::from(key.measure)]
-            })
+            let panes = open.counts(key.part.as_deref());
+            let measure = usize::from(key.measure);
+            panes.pane_reaching(*start, key.span, c.threshold, |counts| counts[measure])
         };
         let due = crossings.iter().filter_map(due).min();
         let tool = match (&key.part, open.tools.first()) {
@@ -353,17 +421,23 @@ impl AiUsageSpike {
             window,
             detected_at: due.map_or(window.1, |pane| calendar.pane_start(day, pane) + PANE_MS),
             span: (
-                samples().map(|s| s.first).min().unwrap_or(window.0),
-                samples().map(|s| s.last).max().unwrap_or(window.1),
+                samples()
+                    .map(|s| s.first(&open.refs))
+                    .min()
+                    .unwrap_or(window.0),
+                samples()
+                    .map(|s| s.last(&open.refs))
+                    .max()
+                    .unwrap_or(window.1),
             ),
-            event_count: samples().map(|s| s.count).sum(),
+            event_count: samples().map(|s| u64::from(s.count)).sum(),
             observed: *count as f64,
             approximate: false,
             expected,
             baseline: if own { "own" } else { "peers" },
             days: base.days,
             history: base.history(),
-            evidence: gather(samples(), EVIDENCE_MAX),
+            evidence: open.evidence(&in_window),
             next_steps: vec![
                 format!("ask {} what the use was for", on.who.name),
                 "look at which key, device and address it came from".into(),

@@ -11,7 +11,7 @@ use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
-use crate::evidence::{EventRef, shared};
+use crate::evidence::EventRef;
 use crate::time::{Day, PANE_MS};
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
@@ -76,8 +76,7 @@ impl ImpossibleTravel {
 /// One located login.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Login {
-    #[serde(with = "shared")]
-    at: Arc<EventRef>,
+    at: EventRef,
     lat: f64,
     lon: f64,
     radius_km: f64,
@@ -92,6 +91,10 @@ struct Login {
 }
 
 impl Login {
+    fn rank(&self) -> (i64, &str) {
+        (self.at.time, &self.at.uid)
+    }
+
     fn place(&self) -> String {
         let town = self.town.as_deref().unwrap_or("unknown town");
         let country = self.country.as_deref().unwrap_or("unknown country");
@@ -102,10 +105,9 @@ impl Login {
 /// First and last login of one place and pane.
 #[derive(Debug, Serialize, Deserialize)]
 struct Stay {
-    #[serde(with = "shared")]
-    first: Arc<Login>,
-    #[serde(with = "shared")]
-    last: Arc<Login>,
+    first: Login,
+    /// `None` while there is but one.
+    last: Option<Login>,
 }
 
 /// Pane, place (hundredths of a degree) and device.
@@ -119,12 +121,16 @@ pub struct Open {
 
 impl Open {
     fn logins(&self) -> impl Iterator<Item = &Login> {
-        self.stays.values().flat_map(|stay| {
-            let is_one = stay.first.at == stay.last.at;
-            [Some(&*stay.first), (!is_one).then_some(&*stay.last)]
-                .into_iter()
-                .flatten()
-        })
+        self.stays
+            .values()
+            .flat_map(|stay| [Some(&stay.first), stay.last.as_ref()])
+            .flatten()
+    }
+
+    /// Whether all logins are from one spot, so that there is no trip.
+    fn is_at(&self, spot: Option<(i32, i32)>) -> bool {
+        let mut spots = self.stays.keys().map(|(_, lat, lon, _)| (*lat, *lon));
+        spots.all(|known| Some(known) == spot)
     }
 }
 
@@ -133,6 +139,7 @@ impl Kind for ImpossibleTravel {
     type Summary = ();
     type Open = Open;
     type Amount = ();
+    type Bars = ();
 
     const STATISTICAL: bool = false;
     const LOOKBACK: bool = true;
@@ -153,30 +160,21 @@ impl Kind for ImpossibleTravel {
         let hundredths = |degrees: f64| (degrees * 100.0).round() as i32;
         let device: Option<Box<str>> = row.device().map(Box::from);
         let key = (event.pane, hundredths(lat), hundredths(lon), device);
-        fn rank(login: &Login) -> (i64, &str) {
-            (login.at.time, &login.at.uid)
-        }
         let mine = (row.time(), row.uid());
         match open.stays.get_mut(&key) {
             None => {
-                let login = Arc::new(login(event, lat, lon));
-                open.stays.insert(
-                    key,
-                    Stay {
-                        first: login.clone(),
-                        last: login,
-                    },
-                );
+                let first = login(event, lat, lon);
+                open.stays.insert(key, Stay { first, last: None });
                 if STAYS_MAX < open.stays.len() {
                     open.stays.pop_last();
                 }
             }
             Some(stay) => {
-                if mine < rank(&stay.first) {
-                    stay.first = Arc::new(login(event, lat, lon));
-                }
-                if rank(&stay.last) < mine {
-                    stay.last = Arc::new(login(event, lat, lon));
+                if mine < stay.first.rank() {
+                    let later = std::mem::replace(&mut stay.first, login(event, lat, lon));
+                    stay.last.get_or_insert(later);
+                } else if stay.last.as_ref().unwrap_or(&stay.first).rank() < mine {
+                    stay.last = Some(login(event, lat, lon));
                 }
             }
         }
@@ -199,12 +197,22 @@ impl Kind for ImpossibleTravel {
             before,
             on,
         } = *judged;
+        // Within a spot are less than two kilometres.
+        let spot = open
+            .stays
+            .keys()
+            .next()
+            .map(|(_, lat, lon, _)| (*lat, *lon));
+        let is_far = 2.0 <= self.min_distance_km;
+        if is_far && open.is_at(spot) && before.is_none_or(|before| before.is_at(spot)) {
+            return Vec::new();
+        }
         let mut logins: Vec<&Login> = before
             .into_iter()
             .flat_map(Open::logins)
             .chain(open.logins())
             .collect();
-        logins.sort_by(|a, b| (a.at.time, &a.at.uid).cmp(&(b.at.time, &b.at.uid)));
+        logins.sort_by(|a, b| a.rank().cmp(&b.rank()));
         let today = on.world.calendar.start(on.frozen.day);
         let mut best: Option<Trip<'_>> = None;
         let mut first_due = i64::MAX;
@@ -229,13 +237,24 @@ impl Kind for ImpossibleTravel {
             .collect()
     }
 
+    fn bars(&self, _: &Judged<'_, Self>, (): &()) {}
+
+    fn reaches(&self, _: &Open, (): &()) -> bool {
+        true
+    }
+
     fn close(&self, _: &Judged<'_, Self>, _: Latest<'_, Self>, (): (), _: &mut Parts) {}
 }
 
 fn login(event: &Event<'_>, lat: f64, lon: f64) -> Login {
     let row = event.row;
     Login {
-        at: event.to_ref(),
+        at: EventRef {
+            time: row.time(),
+            uid: row.uid().into(),
+            origin: event.origin,
+            offset: row.offset(),
+        },
         lat,
         lon,
         radius_km: row.radius_km().unwrap_or(0.0),
@@ -363,7 +382,7 @@ impl Trip<'_> {
             baseline: "physics",
             days,
             history: Vec::new(),
-            evidence: vec![(*from.at).clone(), (*to.at).clone()],
+            evidence: vec![from.at.clone(), to.at.clone()],
             next_steps: vec![
                 format!("ask {} which of the two logins was theirs", on.who.name),
                 format!(

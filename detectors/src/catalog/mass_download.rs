@@ -4,15 +4,15 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::volume::{self, Appraised, Crossing, Key, Learned, Reading, Taught};
+use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::{Sample, gather};
+use crate::evidence::{Refs, Sample, gather};
 use crate::panes::{Panes, Span};
 use crate::sketch::Distinct;
 use crate::time::{Day, PANE_MS};
@@ -95,11 +95,13 @@ impl MassDownload {
 /// Downloads of one day: by people, and by sync clients.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
+    refs: Refs,
     pools: [Pool; 2],
 }
 
 /// Panes, and the day's objects, which would take long to put together for every look.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(from = "Panes<Pane>")]
 struct Pool {
     day: Distinct,
     panes: Panes<Pane>,
@@ -112,14 +114,27 @@ struct Pane {
     sample: Sample,
 }
 
+/// The day's objects are not stored: the panes hold them.
+impl Serialize for Pool {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.panes.serialize(to)
+    }
+}
+
+impl From<Panes<Pane>> for Pool {
+    fn from(panes: Panes<Pane>) -> Self {
+        let day = Distinct::union(panes.iter().map(|(_, pane)| &pane.objects));
+        Pool { day, panes }
+    }
+}
+
 impl Pool {
-    fn add(&mut self, hash: u64, event: &Event<'_>) {
+    fn add(&mut self, hash: u64, refs: &mut Refs, event: &Event<'_>) {
         self.day.insert(hash, event.pane);
         let pane = self.panes.at(event.pane);
         pane.objects.insert(hash, event.pane);
         pane.bytes = pane.bytes.saturating_add(event.row.bytes().unwrap_or(0));
-        pane.sample
-            .add(event.row.time(), event.row.uid(), || event.to_ref());
+        pane.sample.add(refs, event);
     }
 
     /// The distinct objects of a window.
@@ -168,6 +183,7 @@ impl Kind for MassDownload {
     type Summary = Taught;
     type Open = Open;
     type Amount = Vec<Appraised>;
+    type Bars = Bars;
 
     fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
         row.outcome() != Outcome::Failure
@@ -180,7 +196,7 @@ impl Kind for MassDownload {
         // sync clients would be a way out.
         let synced =
             event.row.interactive() == Some(false) && event.row.device_managed() != Some(false);
-        open.pools[usize::from(synced)].add(hash, event);
+        open.pools[usize::from(synced)].add(hash, &mut open.refs, event);
     }
 
     fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
@@ -203,6 +219,14 @@ impl Kind for MassDownload {
         vec![self.verdict(judged.base, judged.open, best, &crossings, judged.on)]
     }
 
+    fn bars(&self, judged: &Judged<'_, Self>, amount: &Vec<Appraised>) -> Bars {
+        Bars::new(amount, judged.on)
+    }
+
+    fn reaches(&self, open: &Open, bars: &Bars) -> bool {
+        bars.are_reached(&self.readings(open))
+    }
+
     fn close(
         &self,
         judged: &Judged<'_, Self>,
@@ -223,14 +247,14 @@ impl MassDownload {
             if pool.panes.is_empty() {
                 continue;
             }
-            for span in Span::ALL {
-                let objects = pool.most_objects(span);
-                let [bytes] = pool.panes.largest(span, |pane| [pane.bytes]);
-                for (offset, largest) in [objects, bytes].into_iter().enumerate() {
+            let objects = Span::ALL.map(|span| pool.most_objects(span));
+            let bytes = Span::ALL.map(|span| pool.panes.largest(span, |pane| [pane.bytes])[0]);
+            for (offset, largest) in [objects, bytes].into_iter().enumerate() {
+                let measure = (2 * pool_index + offset) as u8;
+                for (span, largest) in Span::ALL.into_iter().zip(largest) {
                     let Some((start, count)) = largest else {
                         continue;
                     };
-                    let measure = (2 * pool_index + offset) as u8;
                     readings.push(Reading {
                         key: Key {
                             part: None,
@@ -320,17 +344,23 @@ impl MassDownload {
             window,
             detected_at: due.map_or(window.1, |pane| calendar.pane_start(day, pane) + PANE_MS),
             span: (
-                samples().map(|s| s.first).min().unwrap_or(window.0),
-                samples().map(|s| s.last).max().unwrap_or(window.1),
+                samples()
+                    .map(|s| s.first(&open.refs))
+                    .min()
+                    .unwrap_or(window.0),
+                samples()
+                    .map(|s| s.last(&open.refs))
+                    .max()
+                    .unwrap_or(window.1),
             ),
-            event_count: samples().map(|s| s.count).sum(),
+            event_count: samples().map(|s| u64::from(s.count)).sum(),
             observed: *count as f64,
             approximate: key.measure % 2 == 0 && is_approximate,
             expected,
             baseline: if own { "own" } else { "peers" },
             days: base.days,
             history: base.history(),
-            evidence: gather(samples(), EVIDENCE_MAX),
+            evidence: gather(&open.refs, samples().map(std::iter::once), EVIDENCE_MAX),
             next_steps: vec![
                 format!("ask {} or the manager whether this was meant", on.who.name),
                 "look at which folders the files are from and whether they left the company".into(),

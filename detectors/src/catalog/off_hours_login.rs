@@ -9,7 +9,7 @@ use crate::alert::Severity;
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::{Sample, gather};
+use crate::evidence::{Refs, Sample, gather};
 use crate::model::fixed::surprise;
 use crate::model::habit::{Hours, Learn, expected_tests, own_hour_mass, per_day, tail_mass};
 use crate::model::magnitude::LEARN_CAP;
@@ -73,6 +73,7 @@ impl OffHoursLogin {
 /// Activity of one day by local hour.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
+    refs: Refs,
     hours: Panes<Hour>,
 }
 
@@ -104,6 +105,8 @@ impl Kind for OffHoursLogin {
     type Summary = Taught;
     type Open = Open;
     type Amount = Vec<(u16, u32)>;
+    /// The hours that were judged, as bits.
+    type Bars = u32;
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         if stream != Stream::Person || row.outcome() == Outcome::Failure {
@@ -122,8 +125,7 @@ impl Kind for OffHoursLogin {
         let hour = open.hours.at(u16::from(clock.hour(event.row.time())));
         hour.logins += u64::from(event.row.activity() == Activity::Login);
         hour.is_admin |= event.row.is_admin() == Some(true);
-        hour.sample
-            .add(event.row.time(), event.row.uid(), || event.to_ref());
+        hour.sample.add(&mut open.refs, event);
     }
 
     fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
@@ -172,6 +174,14 @@ impl Kind for OffHoursLogin {
         )]
     }
 
+    fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<(u16, u32)>) -> u32 {
+        hour_bits(judged.open)
+    }
+
+    fn reaches(&self, open: &Open, bars: &u32) -> bool {
+        hour_bits(open) & !bars != 0
+    }
+
     fn close(
         &self,
         judged: &Judged<'_, Self>,
@@ -196,6 +206,12 @@ impl Kind for OffHoursLogin {
         );
         taught
     }
+}
+
+fn hour_bits(open: &Open) -> u32 {
+    open.hours
+        .iter()
+        .fold(0, |bits, (hour, _)| bits | 1 << hour)
 }
 
 impl OffHoursLogin {
@@ -243,8 +259,9 @@ impl OffHoursLogin {
         let firsts = crossing
             .iter()
             .filter_map(|(hour, _)| at(*hour))
-            .map(|h| h.sample.first);
-        let due = firsts.min().unwrap_or(seen.sample.first);
+            .map(|h| h.sample.first(&open.refs));
+        let (first, last) = (seen.sample.first(&open.refs), seen.sample.last(&open.refs));
+        let due = firsts.min().unwrap_or(first);
         let (clock, zone) = on.world.clock(&on.who.name);
         let own = 0 < base.days;
         let share = 100.0 * tail_mass(&mass, usize::from(hour));
@@ -271,22 +288,22 @@ impl OffHoursLogin {
                 "{} {} at {} ({zone}); {} of {} activity is in hours as improbable as this ({} days known)",
                 on.who.name,
                 if 0 < seen.logins { "logged in" } else { "was active" },
-                clock.text(seen.sample.first),
+                clock.text(first),
                 percent(share),
                 if own { "this person's" } else { "the company's" },
                 base.days,
             ),
-            window: (due / PANE_MS * PANE_MS, seen.sample.last / PANE_MS * PANE_MS + PANE_MS),
+            window: (due / PANE_MS * PANE_MS, last / PANE_MS * PANE_MS + PANE_MS),
             detected_at: due / PANE_MS * PANE_MS + PANE_MS,
-            span: (seen.sample.first, seen.sample.last),
-            event_count: seen.sample.count,
+            span: (first, last),
+            event_count: seen.sample.count.into(),
             observed: f64::from(hour),
             approximate: false,
             expected: mass.iter().enumerate().max_by(|a, b| a.1.total_cmp(b.1)).map_or(0.0, |(h, _)| h as f64),
             baseline: if own { "own" } else { "peers" },
             days: base.days,
             history: base.hours.effective(frozen.day, frozen.weekend).to_vec(),
-            evidence: gather([&seen.sample], EVIDENCE_MAX),
+            evidence: gather(&open.refs, [[&seen.sample]], EVIDENCE_MAX),
             next_steps: vec![
                 format!("ask {} whether this was them", on.who.name),
                 "look at address, device and what was done next; with a new place or device treat it as a takeover".into(),

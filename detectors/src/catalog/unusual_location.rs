@@ -11,7 +11,7 @@ use crate::alert::Severity;
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
-use crate::evidence::{Sample, gather};
+use crate::evidence::{Refs, Sample, gather};
 use crate::model::fixed::surprise;
 use crate::model::habit::{Attribute, Learn, OwnMasses, Values, expected_tests, per_day};
 use crate::model::magnitude::LEARN_CAP;
@@ -82,6 +82,7 @@ impl Place {
 /// Logins of one day by place, ascending.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
+    refs: Refs,
     places: Vec<(Place, Seen)>,
 }
 
@@ -114,6 +115,8 @@ impl Kind for UnusualLocation {
     type Summary = Taught;
     type Open = Open;
     type Amount = Vec<Surprises>;
+    /// How many places were judged.
+    type Bars = usize;
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         stream != Stream::Shared
@@ -144,7 +147,7 @@ impl Kind for UnusualLocation {
             Some(Network::Vpn | Network::Hosting | Network::Mobile)
         );
         seen.outside |= row.network() != Some(Network::Corporate);
-        seen.sample.add(row.time(), row.uid(), || event.to_ref());
+        seen.sample.add(&mut open.refs, event);
         if PLACES_MAX < open.places.len() {
             open.places.pop();
         }
@@ -199,9 +202,26 @@ impl Kind for UnusualLocation {
             .into_iter()
             .map(|((attribute, value), (surprise, seen))| {
                 let is_known = on.frozen.masses(ATTRIBUTES[attribute].0).knows(value);
-                verdict(base, attribute, value, surprise, &seen, is_known, on)
+                verdict(
+                    base,
+                    attribute,
+                    value,
+                    surprise,
+                    (&seen, &open.refs),
+                    is_known,
+                    on,
+                )
             })
             .collect()
+    }
+
+    fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<Surprises>) -> usize {
+        judged.open.places.len()
+    }
+
+    fn reaches(&self, open: &Open, bars: &usize) -> bool {
+        // A full list may have got a new place for an old one.
+        open.places.len() != *bars || open.places.len() == PLACES_MAX
     }
 
     fn close(
@@ -285,14 +305,14 @@ fn verdict(
     attribute: usize,
     value: &String,
     surprise: u32,
-    seen: &[&Seen],
+    (seen, refs): (&[&Seen], &Refs),
     is_known: bool,
     on: On<'_>,
 ) -> Verdict {
     let name = ATTRIBUTES[attribute].2;
     let samples = || seen.iter().map(|seen| &seen.sample);
-    let first = samples().map(|s| s.first).min().unwrap_or_default();
-    let last = samples().map(|s| s.last).max().unwrap_or_default();
+    let first = samples().map(|s| s.first(refs)).min().unwrap_or_default();
+    let last = samples().map(|s| s.last(refs)).max().unwrap_or_default();
     let own_days = base.values[attribute].count_at(on.frozen.day, value);
     let plain = seen.iter().any(|seen| seen.plain);
     let outside = seen.iter().any(|seen| seen.outside);
@@ -330,14 +350,14 @@ fn verdict(
         window: (first / PANE_MS * PANE_MS, last / PANE_MS * PANE_MS + PANE_MS),
         detected_at: first / PANE_MS * PANE_MS + PANE_MS,
         span: (first, last),
-        event_count: samples().map(|s| s.count).sum(),
+        event_count: samples().map(|s| u64::from(s.count)).sum(),
         observed: 1.0,
         approximate: false,
         expected: 0.0,
         baseline: if 0 < base.days { "own" } else { "peers" },
         days: base.days,
         history: Vec::new(),
-        evidence: gather(samples(), EVIDENCE_MAX),
+        evidence: gather(refs, samples().map(std::iter::once), EVIDENCE_MAX),
         next_steps: vec![
             format!("ask {} whether they are there", on.who.name),
             "look at device and second factor of the login; without a known device revoke the session".into(),

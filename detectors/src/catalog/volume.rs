@@ -7,12 +7,12 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
-use crate::company::{Parts, SeriesKey};
+use crate::company::{Judge, Parts, SeriesKey};
 use crate::detector::{Kind, Latest, On};
+use crate::model::fixed::x_of;
 use crate::model::magnitude::{
-    Bar, DayCount, LEARN_CAP, Prediction, Series, magnitude_surprise, predictive, threshold_count,
+    Bar, LEARN_CAP, Prediction, Series, magnitude_surprise, predictive, threshold_count,
 };
-use crate::model::population::contribution;
 use crate::panes::Span;
 use crate::time::Day;
 use crate::verdict::Stream;
@@ -96,7 +96,8 @@ pub struct Learned {
 /// What one closed day teaches.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Taught {
-    counts: Vec<(Key, u64, Option<u64>)>,
+    /// Ascending by key: the x that is learned.
+    xs: Vec<(Key, i64)>,
     shown: u64,
 }
 
@@ -108,7 +109,7 @@ impl Learned {
 
     /// Adds a closed day.
     pub fn fold(&mut self, day: Day, taught: &Taught) {
-        for (key, count, cap) in &taught.counts {
+        for (key, x) in &taught.xs {
             let place = match self.series.binary_search_by(|(known, _)| known.cmp(key)) {
                 Ok(place) => place,
                 Err(place) => {
@@ -116,11 +117,7 @@ impl Learned {
                     place
                 }
             };
-            self.series[place].1.fold(DayCount {
-                day,
-                count: *count,
-                cap: *cap,
-            });
+            self.series[place].1.learn(day, *x);
         }
         self.days += 1;
         if self.recent.len() == RECENT_MAX {
@@ -141,7 +138,7 @@ impl Learned {
             .then(|| predictive(&self.series(&reading.key), peers, on.frozen.day))
     }
 
-    /// The readings with their surprises.
+    /// The readings with their surprises, ascending by key.
     pub fn appraise(&self, readings: Vec<Reading>, on: On<'_>) -> Vec<Appraised> {
         let appraise = |reading: Reading| {
             let is_judged = reading.floor <= reading.count;
@@ -200,7 +197,7 @@ impl Learned {
     where
         K: Kind<Base = Learned, Summary = Taught>,
     {
-        let mut counts: Vec<(Key, u64, Option<u64>)> = Vec::with_capacity(appraised.len());
+        let mut xs: Vec<(Key, i64)> = Vec::with_capacity(appraised.len());
         for Appraised { reading, judged } in appraised {
             if reading.count == 0 {
                 continue;
@@ -210,18 +207,59 @@ impl Learned {
             let cap = prediction
                 .filter(|prediction| LEARN_BAR.reaches(prediction, reading.count))
                 .and_then(|prediction| threshold_count(&prediction, 0, LEARN_CAP));
-            let closed = DayCount {
-                day: on.frozen.day,
-                count: reading.count,
-                cap,
-            };
-            let part = contribution(&series_before(&latest, &reading.key), closed);
+            let x = x_of(cap.map_or(reading.count, |cap| reading.count.min(cap)));
+            let before = series_before(&latest, &reading.key);
             let peers = reading.key.peers(on.who.stream);
-            *parts.series.entry(peers).or_default() += part;
-            counts.push((reading.key, reading.count, cap));
+            let part = parts.series.entry(peers).or_default();
+            part.add(&before, on.frozen.day, x);
+            xs.push((reading.key, x));
         }
-        counts.sort_unstable_by(|a, b| a.0.cmp(&b.0));
-        Taught { counts, shown }
+        Taught { xs, shown }
+    }
+}
+
+/// How far each series of a day without a verdict may grow before the day must be judged again; `None`
+/// when nothing can alert on this day.
+pub struct Bars(Option<Vec<(Key, u64)>>);
+
+impl Bars {
+    /// The bars of a day that was just judged. A series that is far from alerting is left alone until it
+    /// has grown fourfold: two or three logarithms, where the exact threshold takes dozens.
+    pub fn new(appraised: &[Appraised], on: On<'_>) -> Self {
+        let bar = |judge: &Judge, appraised: &Appraised| {
+            let Appraised { reading, judged } = appraised;
+            let Some((prediction, _)) = judged else {
+                // Below the floor; else without peers, which a day does not get any more.
+                let is_below = reading.count < reading.floor;
+                return if is_below { reading.floor } else { u64::MAX };
+            };
+            let mut least = reading.count.saturating_add(1);
+            for eighths in [9, 12, 16, 32] {
+                let count = reading.count.saturating_mul(eighths) / 8;
+                if judge.bar.reaches(prediction, count) {
+                    break;
+                }
+                least = count.saturating_add(1);
+            }
+            least
+        };
+        let all = |judge: &Judge| {
+            let bars = appraised.iter();
+            bars.map(|a| (a.reading.key.clone(), bar(judge, a)))
+                .collect()
+        };
+        Bars(on.judge().map(all))
+    }
+
+    /// Whether one of the readings, ascending by key, may alert.
+    pub fn are_reached(&self, readings: &[Reading]) -> bool {
+        let Some(bars) = &self.0 else { return false };
+        let mut bars = bars.iter().peekable();
+        readings.iter().any(|reading| {
+            while bars.next_if(|(key, _)| *key < reading.key).is_some() {}
+            let known = bars.peek().filter(|(key, _)| *key == reading.key);
+            known.map_or(reading.floor, |(_, least)| *least) <= reading.count
+        })
     }
 }
 
@@ -232,13 +270,8 @@ where
 {
     let mut series = latest.base.series(key);
     for (day, taught) in latest.pending {
-        if let Ok(place) = taught.counts.binary_search_by(|(known, ..)| known.cmp(key)) {
-            let (_, count, cap) = taught.counts[place];
-            series.fold(DayCount {
-                day: *day,
-                count,
-                cap,
-            });
+        if let Ok(place) = taught.xs.binary_search_by(|(known, _)| known.cmp(key)) {
+            series.learn(*day, taught.xs[place].1);
         }
     }
     series

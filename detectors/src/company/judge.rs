@@ -1,6 +1,7 @@
 //! When a surprise becomes an alert: budget, calibration by rank, and the phases of a cold start.
 
 use crate::model::calibration::{Calibration, Histogram};
+use crate::model::magnitude::Bar;
 use crate::time::Day;
 
 /// How far a stream's calibration has come, counted from its first judged day.
@@ -22,6 +23,8 @@ pub const NOISE_SHARE: f64 = 0.4;
 pub struct Judge {
     /// Smallest surprise that alerts; beyond the largest surprise when nothing can.
     pub needed: u32,
+    /// The same with a cheap test in front.
+    pub bar: Bar,
     /// The probability behind `needed`.
     pub alpha: f64,
     /// Phase of the stream.
@@ -38,8 +41,10 @@ impl Judge {
         } else {
             alpha
         };
+        let needed = calibration.needed(alpha);
         Judge {
-            needed: calibration.needed(alpha),
+            needed,
+            bar: Bar::new(needed),
             alpha,
             phase,
             calibration,

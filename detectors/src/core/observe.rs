@@ -7,8 +7,10 @@ use arrow::array::RecordBatch;
 
 use super::Core;
 use crate::alert::Alert;
+use crate::detector::Detector;
 use crate::event::{Events, SchemaError};
-use crate::shard::{Prepared, SHARDS, Shard, Tally, route, shard_of};
+use crate::origin::Origins;
+use crate::shard::{Prepared, SHARDS, Shard, Tally, Whole, route, shard_of};
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::{Who, World};
@@ -21,7 +23,7 @@ impl Core {
     pub fn observe(&mut self, batches: &[RecordBatch]) -> Result<(), SchemaError> {
         let prepared: Vec<Prepared<'_>> = batches
             .iter()
-            .map(|batch| prepare(&self.world, batch))
+            .map(|batch| prepare(&self.world, &mut self.origins, batch))
             .collect::<Result<_, _>>()?;
         let mut days: Vec<Day> = prepared.iter().flat_map(|p| &p.days).copied().collect();
         days.sort_unstable();
@@ -34,7 +36,6 @@ impl Core {
         for (source, tally) in tallies {
             add_up(&mut self.tallies, &source, tally);
         }
-        self.collect_company();
         Ok(())
     }
 
@@ -46,65 +47,71 @@ impl Core {
     ) -> BTreeMap<Arc<str>, Tally> {
         let (world, readers) = (&self.world, &self.readers);
         let by_shard = ByShard::new(batches);
-        let work = |shards: &mut [Shard], first: usize| {
-            let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.texts.len()];
-            let mut by_text: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
+        let work = |shards: &mut [Shard], first: usize, mut whole: Whole<'_>| {
+            let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.origins.len()];
+            let mut by_origin: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
             for (number, shard) in shards.iter_mut().enumerate() {
                 for (_, batch, row) in by_shard.of(first + number) {
                     let (tallies, batch) =
-                        (&mut by_text[*batch as usize], &batches[*batch as usize]);
+                        (&mut by_origin[*batch as usize], &batches[*batch as usize]);
                     let row = *row as usize;
-                    let tally = &mut tallies[usize::from(batch.text_of[row])];
+                    let tally = &mut tallies[usize::from(batch.origin_of[row])];
                     let event = batch.events.row(row);
                     if event.late() {
                         tally.late += 1;
                         continue;
                     }
                     let readers = &readers[event.activity() as usize];
-                    shard.observe(world, batch, row, readers, sealed, tally);
+                    shard.observe(world, batch, row, readers, sealed, &mut whole, tally);
                 }
             }
             let mut sums = BTreeMap::new();
-            for (batch, tallies) in batches.iter().zip(by_text) {
-                for ((source, _), tally) in batch.texts.iter().zip(tallies) {
+            for (batch, tallies) in batches.iter().zip(by_origin) {
+                for ((_, source), tally) in batch.origins.iter().zip(tallies) {
                     add_up(&mut sums, source, tally);
                 }
             }
             sums
         };
-        let (shards, _company) = self.shards.split_at_mut(SHARDS);
+        let (shards, company) = self.shards.split_at_mut(SHARDS);
+        let company = &mut company[0];
+        let entity = company.entity(Stream::Company, &world.settings.tenant);
+        let whole = |detectors| Whole { entity, detectors };
         if self.threads == 1 {
-            return work(shards, 0);
+            return work(shards, 0, whole(&mut company.detectors));
         }
         let each = SHARDS.div_ceil(self.threads);
+        let mut wholes = self.wholes.iter_mut();
         let results: Vec<_> = std::thread::scope(|scope| {
             let work = &work;
+            let first: &mut [Box<dyn Detector>] = &mut company.detectors;
+            let wholes = std::iter::once(first).chain(wholes.by_ref().map(Vec::as_mut_slice));
             let handles: Vec<_> = shards
                 .chunks_mut(each)
                 .enumerate()
-                .map(|(n, chunk)| scope.spawn(move || work(chunk, n * each)))
+                .zip(wholes)
+                .map(|((n, chunk), detectors)| {
+                    scope.spawn(move || work(chunk, n * each, Whole { entity, detectors }))
+                })
                 .collect();
             handles
                 .into_iter()
                 .map(|h| h.join().expect("a worker panicked"))
                 .collect()
         });
+        // What the workers saw of the company is put together.
+        for (index, mine) in company.detectors.iter_mut().enumerate() {
+            if mine.judges_company() {
+                for theirs in &mut self.wholes {
+                    mine.absorb(entity, theirs[index].as_mut());
+                }
+            }
+        }
         let mut sums = BTreeMap::new();
         for (source, tally) in results.into_iter().flatten() {
             add_up(&mut sums, &source, tally);
         }
         sums
-    }
-
-    /// The second stage: what every shard saw of the company is put together.
-    fn collect_company(&mut self) {
-        let (shards, company) = self.shards.split_at_mut(SHARDS);
-        let entity = company[0].entity(Stream::Company, &self.world.settings.tenant);
-        for shard in shards {
-            for (mine, theirs) in company[0].detectors.iter_mut().zip(&mut shard.detectors) {
-                mine.absorb(entity, theirs.as_mut());
-            }
-        }
     }
 
     /// The alerts of open days that may have changed since the last call: eager verdicts, published
@@ -117,12 +124,9 @@ impl Core {
                 for (day, verdicts) in detector.evaluate(&self.world, &self.frozen[index], names) {
                     let claims = self.claims.entry((index, day)).or_default();
                     for (entity, said) in verdicts {
-                        let who = &names[entity as usize];
-                        if !said.is_empty() {
-                            claims.insert(who.clone(), said);
-                            changed.push((index, day));
-                        }
+                        claims.insert(names[entity as usize].clone(), said);
                     }
+                    changed.push((index, day));
                 }
             }
         }
@@ -138,7 +142,11 @@ impl Core {
     }
 }
 
-fn prepare<'a>(world: &World, batch: &'a RecordBatch) -> Result<Prepared<'a>, SchemaError> {
+fn prepare<'a>(
+    world: &World,
+    origins: &mut Origins,
+    batch: &'a RecordBatch,
+) -> Result<Prepared<'a>, SchemaError> {
     let events = Events::new(batch)?;
     let (mut day, mut end) = (Day::MIN, i64::MIN);
     let (mut start, mut days) = (i64::MAX, Vec::new());
@@ -152,34 +160,36 @@ fn prepare<'a>(world: &World, batch: &'a RecordBatch) -> Result<Prepared<'a>, Sc
         }
         rows.push((day, route(world.seed, row)));
     }
-    let (texts, text_of) = texts(&events);
+    let (origins, origin_of) = number_origins(&events, origins);
     Ok(Prepared {
         events,
         rows,
         days,
-        texts,
-        text_of,
+        origins,
+        origin_of,
     })
 }
 
-/// Shared text of a source and of an origin.
-type SourceAndOrigin = (Arc<str>, Arc<str>);
-
-/// Source and origin of the rows: each pair of texts once, and which of them a row has.
-fn texts(events: &Events<'_>) -> (Vec<SourceAndOrigin>, Vec<u16>) {
+/// The origins of the rows: number and source of each, and which of them a row has.
+fn number_origins(events: &Events<'_>, all: &mut Origins) -> (Vec<(u32, Arc<str>)>, Vec<u16>) {
     let mut known: Vec<(i16, i32)> = Vec::new();
-    let mut texts = Vec::new();
-    let mut text_of = Vec::with_capacity(events.len());
+    let mut origins = Vec::new();
+    let mut origin_of = Vec::with_capacity(events.len());
+    let mut last = 0;
     for row in events.rows() {
         let keys = row.origin_keys();
-        let place = known.iter().rposition(|known| *known == keys);
-        text_of.push(place.unwrap_or(known.len()) as u16);
-        if place.is_none() {
-            known.push(keys);
-            texts.push((row.source().into(), row.origin().into()));
+        if known.get(last) != Some(&keys) {
+            let place = known.iter().rposition(|known| *known == keys);
+            last = place.unwrap_or(known.len());
+            if place.is_none() {
+                known.push(keys);
+                let number = all.number(row.source(), row.origin());
+                origins.push((number, row.source().into()));
+            }
         }
+        origin_of.push(last as u16);
     }
-    (texts, text_of)
+    (origins, origin_of)
 }
 
 /// The rows of all batches by shard, and within it by route, so that the rows of a principal follow

@@ -20,7 +20,7 @@ pub const STATE_VERSION: u16 = 1;
 pub struct StateRow {
     /// Virtual shard; 256 is the company.
     pub shard: u16,
-    /// Detector name, `dedup`, or `core`.
+    /// Detector name, `dedup`, `origins`, or `core`.
     pub detector: String,
     /// Key within the two.
     pub key: Vec<u8>,
@@ -57,6 +57,8 @@ pub enum RestoreError {
 
 #[derive(Serialize, Deserialize)]
 struct CoreState {
+    /// Of the settings that the open days were judged by.
+    fingerprint: String,
     detectors: Vec<String>,
     companies: Vec<Company>,
     alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
@@ -75,11 +77,10 @@ impl Core {
         let closed = self.companies.iter().map(Company::sealed).min().flatten();
         for (number, shard) in self.shards.iter_mut().enumerate() {
             for (index, detector) in shard.detectors.iter_mut().enumerate() {
-                for (entity, bytes) in detector.dirty() {
-                    let who = &shard.names[entity as usize];
-                    let key = entity_key(who);
-                    rows.push(row(number, names[index], key, Some(bytes)));
-                }
+                detector.dirty(&mut |entity, bytes| {
+                    let key = entity_key(&shard.names[entity as usize]);
+                    rows.push(row(number, names[index], key, Some(bytes.to_vec())));
+                });
             }
             for (day, keys) in shard.take_new_keys() {
                 let chunk = self.key_rows.entry((number as u16, day)).or_default();
@@ -105,7 +106,14 @@ impl Core {
                 ));
             }
         }
+        for (number, origin) in self.origins.take_new() {
+            let bytes = postcard::to_allocvec(&(&*origin.source, &*origin.place))
+                .expect("a text is plain data");
+            let key = number.to_be_bytes().to_vec();
+            rows.push(row(SHARDS, "origins", key, Some(bytes)));
+        }
         let state = CoreState {
+            fingerprint: self.world.settings.fingerprint.clone(),
             detectors: names.iter().map(|name| (*name).to_owned()).collect(),
             companies: self.companies.clone(),
             alphas: self.alphas.clone(),
@@ -135,19 +143,36 @@ impl Core {
                 });
             }
             let bytes = row.bytes.unwrap_or_default();
-            self.restore_row(row.shard, &row.detector, &row.key, &bytes)
+            self.restore_row(row.shard, &row.detector, &row.key, bytes)
                 .ok_or(RestoreError::Corrupt(row.detector))?;
         }
         let open: Vec<Day> = self.alphas.keys().copied().collect();
         for day in open {
             self.open(day);
         }
+        if self.judged_by.as_ref() != Some(&self.world.settings.fingerprint) {
+            let shards = self.shards.iter_mut();
+            shards
+                .flat_map(|shard| &mut shard.detectors)
+                .for_each(|detector| detector.touch_all());
+        }
         Ok(())
     }
 
-    fn restore_row(&mut self, shard: u16, detector: &str, key: &[u8], bytes: &[u8]) -> Option<()> {
+    fn restore_row(
+        &mut self,
+        shard: u16,
+        detector: &str,
+        key: &[u8],
+        bytes: Vec<u8>,
+    ) -> Option<()> {
         if detector == "core" {
-            return self.restore_core(postcard::from_bytes(bytes).ok()?);
+            return self.restore_core(postcard::from_bytes(&bytes).ok()?);
+        }
+        if detector == "origins" {
+            let number = u32::from_be_bytes(key.try_into().ok()?);
+            let (source, place) = postcard::from_bytes(&bytes).ok()?;
+            return self.origins.restore(number, source, place);
         }
         let shard = self.shards.get_mut(usize::from(shard))?;
         if detector == "dedup" {
@@ -162,7 +187,7 @@ impl Core {
         };
         let (stream, name) = postcard::from_bytes::<(Stream, String)>(key).ok()?;
         let entity = shard.entity(stream, &name);
-        shard.detectors[index].restore(entity, bytes).ok()
+        shard.detectors[index].restore(entity, bytes)
     }
 
     fn restore_core(&mut self, state: CoreState) -> Option<()> {
@@ -182,6 +207,7 @@ impl Core {
             .into_iter()
             .map(|(day, a)| (day, moved(a)))
             .collect();
+        self.judged_by = Some(state.fingerprint);
         self.book = state.book;
         self.first_day = state.first_day;
         self.last_day = state.last_day;

@@ -1,81 +1,59 @@
 //! Runs one kind of detector over the principals of one shard.
+//!
+//! Invariant: a principal without an open day is not touched, whatever is opened or closed.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
+use super::slot::{Head, Slot};
 use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Verdicts};
 use crate::company::{Frozen, Parts};
 use crate::event::Row;
 use crate::time::Day;
-use crate::verdict::Stream;
+use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
 
-/// All that is kept of one principal.
-#[derive(Serialize, Deserialize)]
-#[serde(bound = "")]
-struct Slot<K: Kind> {
-    /// Fold of the oldest closed days.
-    base: K::Base,
-    /// Closed days that some open day's baseline must not hold yet, ascending.
-    pending: Vec<(Day, K::Summary)>,
-    /// Open days, ascending.
-    open: Vec<(Day, K::Open)>,
-    /// The last closed day, for kinds that look back.
-    before: Option<(Day, K::Open)>,
-    #[serde(skip)]
-    dirty: bool,
-    #[serde(skip)]
-    touched: Option<Day>,
+/// Where a principal's state is.
+enum Place<K: Kind> {
+    Nowhere,
+    /// As it was read back, whole and not yet needed.
+    Stored(Box<[u8]>),
+    Live(Box<Slot<K>>),
 }
 
-impl<K: Kind> Default for Slot<K> {
-    fn default() -> Self {
-        Slot {
-            base: K::Base::default(),
-            pending: Vec::new(),
-            open: Vec::new(),
-            before: None,
-            dirty: false,
-            touched: None,
-        }
-    }
-}
+/// The principals of one detector, by index.
+struct Places<K: Kind>(Vec<Place<K>>);
 
-impl<K: Kind> Slot<K> {
-    /// The fold of the days up to `through`.
-    fn baseline(&self, kind: &K, through: Day) -> Cow<'_, K::Base> {
-        let mut base = Cow::Borrowed(&self.base);
-        for (day, summary) in self.pending.iter().filter(|(day, _)| *day <= through) {
-            kind.fold(base.to_mut(), *day, summary);
+impl<K: Kind> Places<K> {
+    /// A principal's state, made when there is none.
+    fn at(&mut self, entity: u32) -> &mut Slot<K> {
+        let place = self.place(entity);
+        if let Place::Nowhere = place {
+            *place = Place::Live(Box::default());
         }
-        base
+        self.known(entity).expect("it was made")
     }
 
-    /// Folds for good the days that every open day may see.
-    fn settle(&mut self, kind: &K, through: Day) {
-        let settled = self.pending.partition_point(|(day, _)| *day <= through);
-        for (day, summary) in self.pending.drain(..settled) {
-            kind.fold(&mut self.base, day, &summary);
+    /// A principal's state, decoded when it was not yet.
+    fn known(&mut self, entity: u32) -> Option<&mut Slot<K>> {
+        let place = self.0.get_mut(entity as usize)?;
+        if let Place::Stored(row) = place {
+            let slot = Slot::decode(row).expect("a row with a right checksum is one of ours");
+            *place = Place::Live(Box::new(slot));
+        }
+        match place {
+            Place::Live(slot) => Some(slot),
+            _ => None,
         }
     }
 
-    fn open_at(&mut self, day: Day) -> (&mut K::Open, bool) {
-        let place = self.open.partition_point(|(known, _)| *known < day);
-        let new = self.open.get(place).is_none_or(|(known, _)| *known != day);
-        if new {
-            self.open.insert(place, (day, K::Open::default()));
+    fn place(&mut self, entity: u32) -> &mut Place<K> {
+        let index = entity as usize;
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || Place::Nowhere);
         }
-        (&mut self.open[place].1, new)
-    }
-
-    fn day(&self, day: Day) -> Option<&K::Open> {
-        let closed = self.before.as_ref().filter(|(known, _)| *known == day);
-        let open = self.open.iter().find(|(known, _)| *known == day);
-        open.or(closed).map(|(_, open)| open)
+        &mut self.0[index]
     }
 }
 
@@ -84,15 +62,15 @@ pub struct Runner<K: Kind> {
     kind: Arc<K>,
     /// k of this detector.
     lag: i32,
-    slots: Vec<Option<Box<Slot<K>>>>,
+    places: Places<K>,
     /// Principals with an open day.
     active: BTreeMap<Day, Vec<u32>>,
     /// Principals whose closed day is kept for the day after.
     kept: BTreeMap<Day, Vec<u32>>,
     touched: Vec<(Day, u32)>,
     dirty: Vec<u32>,
-    /// The company's share of the events since the last [`Detector::absorb`].
-    company: BTreeMap<Day, K::Open>,
+    /// The last day closed here.
+    closed: Option<Day>,
 }
 
 impl<K: Kind> Runner<K> {
@@ -101,48 +79,38 @@ impl<K: Kind> Runner<K> {
         Runner {
             kind,
             lag,
-            slots: Vec::new(),
+            places: Places(Vec::new()),
             active: BTreeMap::new(),
             kept: BTreeMap::new(),
             touched: Vec::new(),
             dirty: Vec::new(),
-            company: BTreeMap::new(),
+            closed: None,
         }
     }
 
     /// Applies a change to a principal's open day and keeps the books about it.
     fn change(&mut self, entity: u32, day: Day, change: impl FnOnce(&K, &mut K::Open)) {
-        let index = entity as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
-        }
-        let slot = self.slots[index].get_or_insert_default();
-        let (open, new) = slot.open_at(day);
-        change(&self.kind, open);
-        if new {
-            self.active.entry(day).or_default().push(entity);
-        }
-        if slot.touched != Some(day) {
-            slot.touched = Some(day);
-            self.touched.push((day, entity));
-        }
+        let slot = self.places.at(entity);
         if !slot.dirty {
             slot.dirty = true;
             self.dirty.push(entity);
         }
-    }
-
-    fn slot(&self, entity: u32) -> Option<&Slot<K>> {
-        self.slots.get(entity as usize)?.as_deref()
+        let (open, new) = slot.open_at(day);
+        change(&self.kind, &mut open.open);
+        if !open.touched {
+            open.touched = true;
+            self.touched.push((day, entity));
+        }
+        if new {
+            self.active.entry(day).or_default().push(entity);
+        }
     }
 
     fn forget_day_before(&mut self, day: Day) {
         let kept = self.kept.split_off(&day);
-        for entity in std::mem::replace(&mut self.kept, kept)
-            .into_values()
-            .flatten()
-        {
-            let Some(slot) = self.slots.get_mut(entity as usize).and_then(Option::as_mut) else {
+        let past = std::mem::replace(&mut self.kept, kept);
+        for entity in past.into_values().flatten() {
+            let Some(slot) = self.places.known(entity) else {
                 continue;
             };
             if slot.before.as_ref().is_some_and(|(known, _)| *known < day) {
@@ -154,6 +122,39 @@ impl<K: Kind> Runner<K> {
             }
         }
     }
+
+    /// The verdicts of one open day, unless it is below its bars.
+    fn judge(&mut self, entity: u32, day: Day, on: On<'_>) -> Vec<Verdict> {
+        let (kind, lag) = (&*self.kind, self.lag);
+        let Some(slot) = self.places.known(entity) else {
+            return Vec::new();
+        };
+        let Some(place) = slot.open.iter().position(|open| open.day == day) else {
+            return Vec::new();
+        };
+        let open = &mut slot.open[place];
+        open.touched = false;
+        if let Some(bars) = &open.bars
+            && !kind.reaches(&open.open, bars)
+        {
+            return Vec::new();
+        }
+        if let Some(closed) = self.closed {
+            slot.settle(kind, closed + 1 - lag);
+        }
+        let base = slot.baseline(kind, on.frozen.through);
+        let judged = Judged {
+            base: &*base,
+            open: &slot.open[place].open,
+            before: slot.day(day - 1),
+            on,
+        };
+        let amount = kind.amount(&judged);
+        let verdicts = kind.verdicts(&judged, &amount);
+        let bars = verdicts.is_empty().then(|| kind.bars(&judged, &amount));
+        slot.open[place].bars = bars;
+        verdicts
+    }
 }
 
 impl<K: Kind> Detector for Runner<K> {
@@ -163,19 +164,24 @@ impl<K: Kind> Detector for Runner<K> {
 
     fn observe(&mut self, entity: u32, event: &Event<'_>) {
         self.change(entity, event.day, |kind, open| kind.observe(open, event));
-        if K::COMPANY {
-            self.kind
-                .observe(self.company.entry(event.day).or_default(), event);
-        }
+    }
+
+    fn judges_company(&self) -> bool {
+        K::COMPANY
     }
 
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector) {
         let other = other
             .as_any()
             .downcast_mut::<Self>()
-            .expect("shards run the same catalog");
-        for (day, part) in std::mem::take(&mut other.company) {
-            self.change(entity, day, |kind, open| kind.merge(open, part));
+            .expect("all shards run the same catalog");
+        let (kind, lag) = (other.kind.clone(), other.lag);
+        let mut other = std::mem::replace(other, Runner::new(kind, lag));
+        let Some(slot) = other.places.known(entity) else {
+            return;
+        };
+        for part in std::mem::take(&mut slot.open) {
+            self.change(entity, part.day, |kind, open| kind.merge(open, part.open));
         }
     }
 
@@ -189,40 +195,27 @@ impl<K: Kind> Detector for Runner<K> {
         let mut touched = std::mem::take(&mut self.touched);
         if K::LOOKBACK {
             // What happened on a day may complete a verdict of the day after.
-            touched.extend(
-                touched
-                    .clone()
-                    .iter()
-                    .map(|(day, entity)| (day + 1, *entity)),
-            );
+            touched.extend_from_within(..);
+            let half = touched.len() / 2;
+            for (day, _) in &mut touched[half..] {
+                *day += 1;
+            }
         }
         touched.sort_unstable();
         touched.dedup();
         for (day, entity) in touched {
-            let index = entity as usize;
-            if let Some(slot) = self.slots[index].as_mut() {
-                slot.touched = None;
-            }
-            let (Some(slot), Some(frozen)) = (self.slot(entity), days.get(&day)) else {
-                continue;
-            };
-            let Some((_, open)) = slot.open.iter().find(|(known, _)| *known == day) else {
+            let Some(frozen) = days.get(&day) else {
                 continue;
             };
             let on = On {
                 world,
                 frozen,
-                who: &names[index],
+                who: &names[entity as usize],
             };
-            let base = slot.baseline(&self.kind, frozen.through);
-            let judged = Judged {
-                base: &*base,
-                open,
-                before: slot.day(day - 1),
-                on,
-            };
-            let verdicts = self.kind.verdicts(&judged, &self.kind.amount(&judged));
-            out.entry(day).or_default().push((entity, verdicts));
+            let verdicts = self.judge(entity, day, on);
+            if !verdicts.is_empty() {
+                out.entry(day).or_default().push((entity, verdicts));
+            }
         }
         out
     }
@@ -236,9 +229,10 @@ impl<K: Kind> Detector for Runner<K> {
     ) -> (Parts, Verdicts) {
         let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
         let active = self.active.remove(&day).unwrap_or_default();
-        let lag = self.lag;
+        let (kind, lag) = (&*self.kind, self.lag);
+        self.closed = Some(day);
         for entity in &active {
-            let Some(slot) = self.slots[*entity as usize].as_deref_mut() else {
+            let Some(slot) = self.places.known(*entity) else {
                 continue;
             };
             let frozen = frozen.expect("a day with events was opened");
@@ -248,21 +242,23 @@ impl<K: Kind> Detector for Runner<K> {
                 who: &names[*entity as usize],
             };
             let stream = on.who.stream;
-            let place = slot.open.iter().position(|(known, _)| *known == day);
-            let open = &slot.open[place.expect("an active principal has the day open")].1;
-            let base = slot.baseline(&self.kind, frozen.through);
+            let place = slot.open.iter().position(|open| open.day == day);
+            let place = place.expect("an active principal has the day open");
+            // Days are closed in order: no open day is before this one.
+            slot.settle(kind, day - lag);
+            let base = slot.baseline(kind, frozen.through);
             let judged = Judged {
                 base: &*base,
-                open,
+                open: &slot.open[place].open,
                 before: slot.day(day - 1),
                 on,
             };
-            let amount = self.kind.amount(&judged);
+            let amount = kind.amount(&judged);
             *parts.active.entry(stream).or_default() += 1;
             if K::STATISTICAL && on.judge().is_some() {
-                parts.verdict(stream, self.kind.score(&amount));
+                parts.verdict(stream, kind.score(&amount));
             }
-            let said = self.kind.verdicts(&judged, &amount);
+            let said = kind.verdicts(&judged, &amount);
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }
@@ -270,12 +266,12 @@ impl<K: Kind> Detector for Runner<K> {
                 base: &slot.base,
                 pending: &slot.pending,
             };
-            let summary = self.kind.close(&judged, latest, amount, &mut parts);
-            let closed = slot.open.remove(place.unwrap_or_default());
+            let summary = kind.close(&judged, latest, amount, &mut parts);
+            let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
-            slot.settle(&self.kind, day + 1 - lag);
+            slot.settle(kind, day + 1 - lag);
             if K::LOOKBACK {
-                slot.before = Some(closed);
+                slot.before = Some((day, closed.open));
             }
             if !slot.dirty {
                 slot.dirty = true;
@@ -289,38 +285,49 @@ impl<K: Kind> Detector for Runner<K> {
         (parts, verdicts)
     }
 
-    fn dirty(&mut self) -> Vec<(u32, Vec<u8>)> {
-        let mut out = Vec::new();
+    fn dirty(&mut self, give: &mut dyn FnMut(u32, &[u8])) {
+        let mut row = Vec::new();
         for entity in std::mem::take(&mut self.dirty) {
-            if let Some(slot) = self.slots[entity as usize].as_deref_mut() {
+            if let Some(slot) = self.places.known(entity) {
                 slot.dirty = false;
-                let bytes = postcard::to_allocvec(&*slot).expect("state is plain data");
-                out.push((entity, bytes));
+                slot.encode(&mut row);
+                give(entity, &row);
             }
         }
-        out
     }
 
-    fn restore(&mut self, entity: u32, bytes: &[u8]) -> Result<(), postcard::Error> {
-        let slot: Slot<K> = postcard::from_bytes(bytes)?;
-        for (day, _) in &slot.open {
-            self.active.entry(*day).or_default().push(entity);
-            self.touched.push((*day, entity));
+    fn restore(&mut self, entity: u32, bytes: Vec<u8>) -> Option<()> {
+        let head = Head::of(&bytes)?;
+        for (day, is_quiet) in head.open {
+            self.active.entry(day).or_default().push(entity);
+            if !is_quiet {
+                self.touched.push((day, entity));
+            }
         }
-        if let Some((day, _)) = &slot.before {
-            self.kept.entry(*day).or_default().push(entity);
+        if let Some(day) = head.before {
+            self.kept.entry(day).or_default().push(entity);
         }
-        let index = entity as usize;
-        if self.slots.len() <= index {
-            self.slots.resize_with(index + 1, || None);
-        }
-        self.slots[index] = Some(Box::new(slot));
-        Ok(())
+        *self.places.place(entity) = Place::Stored(bytes.into_boxed_slice());
+        Some(())
+    }
+
+    fn touch_all(&mut self) {
+        let all = self.active.iter();
+        let all = all.flat_map(|(day, active)| active.iter().map(|entity| (*day, *entity)));
+        self.touched = all.collect();
     }
 
     fn stored_bytes(&self) -> usize {
-        let size = |slot: &Slot<K>| postcard::to_allocvec(slot).map_or(0, |bytes| bytes.len());
-        self.slots.iter().flatten().map(|slot| size(slot)).sum()
+        let mut row = Vec::new();
+        let mut size = |place: &Place<K>| match place {
+            Place::Nowhere => 0,
+            Place::Stored(row) => row.len(),
+            Place::Live(slot) => {
+                slot.encode(&mut row);
+                row.len()
+            }
+        };
+        self.places.0.iter().map(&mut size).sum()
     }
 
     fn as_any(&mut self) -> &mut dyn Any {

@@ -73,10 +73,15 @@ impl Series {
         if closed.count == 0 {
             return;
         }
-        let (x, weight) = (x_of(closed.learned()), MAGNITUDE.weight(closed.day));
-        self.sums = self.at(closed.day);
-        self.day = self.day.max(closed.day);
-        let i = type_offset(is_weekend(closed.day));
+        self.learn(closed.day, x_of(closed.learned()));
+    }
+
+    /// Learns an x (Q12) of a closed day. Days never go back.
+    pub fn learn(&mut self, day: i32, x: i64) {
+        let weight = MAGNITUDE.weight(day);
+        self.sums = self.at(day);
+        self.day = self.day.max(day);
+        let i = type_offset(is_weekend(day));
         self.sums[i] += weight;
         self.sums[i + 1] += weight * x;
         self.sums[i + 2] += weight * x * x;
