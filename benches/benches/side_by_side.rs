@@ -6,9 +6,8 @@
 //! alike; the medians are shown. Nothing is asserted.
 
 use std::process::ExitCode;
-use std::time::Instant;
 
-use nightjar_benches::kernel::{core_seconds, peak_bytes};
+use nightjar_benches::kernel::{Stopwatch, peak_bytes};
 use nightjar_benches::{Workload, bare, ours, workload};
 use serde::Serialize;
 
@@ -127,13 +126,11 @@ fn compare(workload: &Workload, rounds: usize) -> Vec<Line> {
     whats.into_iter().map(line).collect()
 }
 
-/// Dropping what the work gives belongs to the work. Seconds of this thread on a core where the kernel
-/// tells, so that other processes matter little; nothing that is measured waits.
+/// Dropping what the work gives belongs to the work. Nothing that is measured waits.
 fn timed<T>(work: impl FnOnce() -> T) -> f64 {
-    let (start, on_core) = (Instant::now(), core_seconds());
+    let watch = Stopwatch::start();
     drop(std::hint::black_box(work()));
-    let on_core = on_core.zip(core_seconds()).map(|(from, to)| to - from);
-    on_core.unwrap_or_else(|| start.elapsed().as_secs_f64())
+    watch.seconds()
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

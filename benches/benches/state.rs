@@ -3,7 +3,8 @@
 //! `cargo bench -p nightjar-benches --bench state -- [--json] [--users N] [--per-day N] [--every-ms N]`
 //!
 //! Days alternate between such with and without checkpoints, so that a slower minute of the machine hits
-//! both alike. Judging is one thread, writing another, as in the service. Nothing is asserted.
+//! both alike. Judging is one thread, writing another, as in the service; of judging the time on a core is
+//! shown, of writing the time that passes. Nothing is asserted.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -12,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use nightjar::store::state::StateStore;
+use nightjar_benches::kernel::Stopwatch;
 use nightjar_benches::{Workload, ours, workload};
 use nightjar_detectors::core::{Core, StateRow};
 use serde::Serialize;
@@ -120,6 +122,8 @@ fn measure(options: &Options, folder: &Path) -> Report {
         let with = number % 2 == 1;
         store = judge_day(&setup, &mut core, &day, store, options, with, &mut times);
     }
+    // As the service does before a checkpoint.
+    core.changes();
     let (bytes, users) = core.state_size();
     store
         .checkpoint(&core.snapshot().rows, b"bench")
@@ -175,7 +179,7 @@ fn judge_day(
     for day in days.days() {
         core.require(day);
         let batches: Vec<RecordBatch> = days.take(day).expect("nothing was spilled");
-        let (start, mut last) = (Instant::now(), Instant::now());
+        let (watch, mut last) = (Stopwatch::start(), Instant::now());
         for (number, batch) in batches.into_iter().enumerate() {
             times.events[usize::from(with)] += batch.num_rows();
             core.observe(&[batch])
@@ -189,13 +193,14 @@ fn judge_day(
             }
             if with && under_way == 0 && options.every <= last.elapsed() {
                 last = Instant::now();
+                let watch = Stopwatch::start();
                 let rows = core.snapshot().rows;
-                times.encode.push(last.elapsed().as_secs_f64());
+                times.encode.push(watch.seconds());
                 send.send((last, rows)).expect("the writer is there");
                 under_way += 1;
             }
         }
-        times.judging[usize::from(with)] += start.elapsed().as_secs_f64();
+        times.judging[usize::from(with)] += watch.seconds();
     }
     drop(send);
     let store = writing.join().expect("the writer does not panic");
@@ -208,15 +213,19 @@ fn restart(setup: &nightjar::setup::Setup, next: &Workload, folder: &Path) -> (f
     let mut days = ours::read(setup, next).days;
     let day = days.days()[0];
     let first = days.take(day).expect("nothing was spilled")[0].slice(0, 1);
-    let start = Instant::now();
+    let watch = Stopwatch::start();
     let mut core = Core::new(setup.world.clone(), 1);
-    let stored = open(folder).load().expect("what was stored");
-    core.restore(stored.expect("a checkpoint").rows)
-        .expect("own state");
+    let take = |row| {
+        core.restore_row(row)
+            .map_err(Box::<dyn std::error::Error>::from)
+    };
+    let restored = open(folder).rows(take);
+    restored.expect("what was stored");
+    core.restored();
     core.observe(&[first]).expect("a canonical batch");
-    let event = start.elapsed().as_secs_f64();
+    let event = watch.seconds();
     core.changes();
-    (event, start.elapsed().as_secs_f64())
+    (event, watch.seconds())
 }
 
 fn disk_bytes(folder: &Path) -> u64 {

@@ -57,6 +57,9 @@ pub struct SealedDay {
     pub alerts: Vec<Alert>,
 }
 
+/// Alpha per open day, detector and stream.
+type Alphas = BTreeMap<Day, BTreeMap<(usize, Stream), f64>>;
+
 /// The detection state of one tenant.
 pub struct Core {
     world: Arc<World>,
@@ -69,8 +72,8 @@ pub struct Core {
     wholes: Vec<Vec<Box<dyn Detector>>>,
     origins: Origins,
     companies: Vec<Company>,
-    /// Alpha per open day, detector and stream, as frozen when the day was opened.
-    alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
+    /// As frozen when the day was opened.
+    alphas: Alphas,
     frozen: Vec<FrozenDays>,
     /// Current verdicts of open days, for eager publication.
     claims: BTreeMap<(usize, Day), Claims>,
@@ -80,6 +83,8 @@ pub struct Core {
     /// Phases off: for tests of the laws, which would see the ledger only.
     phases: bool,
     tallies: BTreeMap<Arc<str>, Tally>,
+    /// Whether days were opened or closed since the last snapshot.
+    is_changed: bool,
     /// Fingerprint of the settings of the state that was read back.
     judged_by: Option<String>,
     /// Stored rows of dedup keys, by shard and day.
@@ -116,6 +121,7 @@ impl Core {
             last_day: None,
             phases: true,
             tallies: BTreeMap::new(),
+            is_changed: true,
             judged_by: None,
             key_rows: BTreeMap::new(),
             threads,
@@ -190,4 +196,32 @@ impl Core {
     fn frozen_day(&self, detector: usize, day: Day) -> Option<&Arc<Frozen>> {
         self.frozen[detector].get(&day)
     }
+}
+
+/// Does something with every shard, each worker with its share; the results in the order of the shards.
+fn by_shard<T: Send>(
+    shards: &mut [Shard],
+    threads: usize,
+    work: impl Fn(usize, &mut Shard) -> T + Sync,
+) -> Vec<T> {
+    let work_on = |first: usize, chunk: &mut [Shard]| -> Vec<T> {
+        let numbered = chunk.iter_mut().enumerate();
+        numbered.map(|(n, shard)| work(first + n, shard)).collect()
+    };
+    if threads == 1 {
+        return work_on(0, shards);
+    }
+    let each = shards.len().div_ceil(threads);
+    std::thread::scope(|scope| {
+        let work_on = &work_on;
+        let handles: Vec<_> = shards
+            .chunks_mut(each)
+            .enumerate()
+            .map(|(n, chunk)| scope.spawn(move || work_on(n * each, chunk)))
+            .collect();
+        handles
+            .into_iter()
+            .flat_map(|h| h.join().expect("a worker panicked"))
+            .collect()
+    })
 }

@@ -62,9 +62,12 @@ pub struct Prepared<'a> {
     pub origin_of: Vec<u16>,
 }
 
-/// What a worker counts about the company as a whole: the detectors of its own for it, and the index of
-/// the company in them.
-pub struct Whole<'a> {
+/// What one worker judges with. About the company as a whole it counts in detectors of its own, in which
+/// the company has this index.
+pub struct Worker<'a> {
+    pub(crate) world: &'a World,
+    /// The last closed day of each detector.
+    pub(crate) sealed: &'a [Option<Day>],
     pub(crate) entity: u32,
     pub(crate) detectors: &'a mut [Box<dyn Detector>],
 }
@@ -80,12 +83,32 @@ pub struct Tally {
     pub late: u64,
 }
 
+/// Dedup keys of one day.
+#[derive(Default)]
+struct Seen {
+    keys: HashSet<u64, Build>,
+    /// As they were read back, eight bytes each: looked at when a row of the day comes.
+    stored: Vec<Vec<u8>>,
+}
+
+impl Seen {
+    /// Whether the key is new.
+    fn insert(&mut self, key: u64) -> bool {
+        for bytes in self.stored.drain(..) {
+            let (keys, _) = bytes.as_chunks();
+            self.keys
+                .extend(keys.iter().map(|key| u64::from_le_bytes(*key)));
+        }
+        self.keys.insert(key)
+    }
+}
+
 /// One virtual shard.
 pub struct Shard {
     pub(crate) names: Vec<Who>,
     /// By stream, so that a look-up needs no key of its own.
     index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
-    seen: BTreeMap<Day, HashSet<u64, Build>>,
+    seen: BTreeMap<Day, Seen>,
     new_keys: Vec<(Day, u64)>,
     /// The principal of the row before: rows of one come together.
     last: Option<u32>,
@@ -134,18 +157,16 @@ impl Shard {
         index
     }
 
-    /// Takes one row in. `readers`: the detectors that read its activity; `sealed`: the last closed
-    /// day of each detector.
+    /// Takes one row in. `readers`: the detectors that read its activity.
     pub fn observe(
         &mut self,
-        world: &World,
+        worker: &mut Worker<'_>,
         batch: &Prepared<'_>,
         row: usize,
         readers: &[usize],
-        sealed: &[Option<Day>],
-        whole: &mut Whole<'_>,
         tally: &mut Tally,
     ) {
+        let (world, sealed) = (worker.world, worker.sealed);
         let (day, _) = batch.rows[row];
         let is_open = |detector: usize| sealed[detector].is_none_or(|sealed| sealed < day);
         if !(0..sealed.len()).any(is_open) {
@@ -181,7 +202,7 @@ impl Shard {
             });
             self.detectors[detector].observe(*entity, event);
             if self.detectors[detector].judges_company() {
-                whole.detectors[detector].observe(whole.entity, event);
+                worker.detectors[detector].observe(worker.entity, event);
             }
         }
     }
@@ -201,9 +222,9 @@ impl Shard {
         out
     }
 
-    /// Puts dedup keys back.
-    pub fn restore_keys(&mut self, day: Day, keys: impl IntoIterator<Item = u64>) {
-        self.seen.entry(day).or_default().extend(keys);
+    /// Puts dedup keys back, eight bytes each.
+    pub fn restore_keys(&mut self, day: Day, keys: Vec<u8>) {
+        self.seen.entry(day).or_default().stored.push(keys);
     }
 }
 

@@ -102,7 +102,7 @@ impl Judged {
         let _lock = FolderLock::take(folder)?;
         let config = &setup.config;
         let mut state = StateStore::open(folder, &config.tenant, config.zone)?;
-        if state.load()?.is_some() {
+        if state.engine()?.is_some() {
             return Err(BacktestError::StateExists(folder.display().to_string()));
         }
         let alerts = AlertStore::open(folder, &config.tenant, config.zone)?;

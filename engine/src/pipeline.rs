@@ -124,10 +124,11 @@ pub fn run(
     // Whoever asks while the history is read, or no broker answers, is told whom this serves.
     status.send_replace(status::first(setup));
     let mut core = Core::new(setup.world.clone(), options.threads);
-    let mut meta = match state.load()? {
-        Some(stored) => {
-            core.restore(stored.rows)?;
-            Meta::decode(&stored.meta).map_err(RunError::Meta)?
+    let mut meta = match state.engine()? {
+        Some(meta) => {
+            state.rows(|row| core.restore_row(row).map_err(RunError::from))?;
+            core.restored();
+            Meta::decode(&meta).map_err(RunError::Meta)?
         }
         None => match history::begin(options, &mut state, stop)? {
             Some(meta) => meta,

@@ -309,7 +309,7 @@ impl Kind for AiUsageSpike {
 
 impl AiUsageSpike {
     fn readings(&self, open: &Open) -> Vec<Reading> {
-        let mut readings = Vec::new();
+        let mut readings = Vec::with_capacity(2 * Span::ALL.len());
         self.read(None, &open.counts(None), &mut readings);
         // With one tool, the part is the whole.
         if 1 < open.tools.len() {

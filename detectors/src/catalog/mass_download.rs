@@ -242,7 +242,7 @@ impl Kind for MassDownload {
 
 impl MassDownload {
     fn readings(&self, open: &Open) -> Vec<Reading> {
-        let mut readings = Vec::new();
+        let mut readings = Vec::with_capacity(2 * Span::ALL.len());
         for (pool_index, pool) in open.pools.iter().enumerate() {
             if pool.panes.is_empty() {
                 continue;

@@ -10,7 +10,7 @@ use crate::alert::Alert;
 use crate::detector::Detector;
 use crate::event::{Events, SchemaError};
 use crate::origin::Origins;
-use crate::shard::{Prepared, SHARDS, Shard, Tally, Whole, route, shard_of};
+use crate::shard::{Prepared, SHARDS, Shard, Tally, Worker, route, shard_of};
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::{Who, World};
@@ -47,7 +47,7 @@ impl Core {
     ) -> BTreeMap<Arc<str>, Tally> {
         let (world, readers) = (&self.world, &self.readers);
         let by_shard = ByShard::new(batches);
-        let work = |shards: &mut [Shard], first: usize, mut whole: Whole<'_>| {
+        let work = |shards: &mut [Shard], first: usize, mut worker: Worker<'_>| {
             let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.origins.len()];
             let mut by_origin: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
             for (number, shard) in shards.iter_mut().enumerate() {
@@ -62,7 +62,7 @@ impl Core {
                         continue;
                     }
                     let readers = &readers[event.activity() as usize];
-                    shard.observe(world, batch, row, readers, sealed, &mut whole, tally);
+                    shard.observe(&mut worker, batch, row, readers, tally);
                 }
             }
             let mut sums = BTreeMap::new();
@@ -76,9 +76,14 @@ impl Core {
         let (shards, company) = self.shards.split_at_mut(SHARDS);
         let company = &mut company[0];
         let entity = company.entity(Stream::Company, &world.settings.tenant);
-        let whole = |detectors| Whole { entity, detectors };
+        let worker = |detectors| Worker {
+            world,
+            sealed,
+            entity,
+            detectors,
+        };
         if self.threads == 1 {
-            return work(shards, 0, whole(&mut company.detectors));
+            return work(shards, 0, worker(&mut company.detectors));
         }
         let each = SHARDS.div_ceil(self.threads);
         let mut wholes = self.wholes.iter_mut();
@@ -91,7 +96,8 @@ impl Core {
                 .enumerate()
                 .zip(wholes)
                 .map(|((n, chunk), detectors)| {
-                    scope.spawn(move || work(chunk, n * each, Whole { entity, detectors }))
+                    let worker = worker(detectors);
+                    scope.spawn(move || work(chunk, n * each, worker))
                 })
                 .collect();
             handles

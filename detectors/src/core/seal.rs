@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Core, SealedDay};
+use super::{Core, SealedDay, by_shard};
 use crate::assemble::Claims;
 use crate::company::{Frozen, Judge, NOISE_SHARE, Parts, Phase, Sums, phase};
 use crate::detector::Verdicts;
 use crate::model::calibration::alphas;
-use crate::shard::{SHARDS, Shard};
+use crate::shard::Shard;
 use crate::time::Day;
 use crate::verdict::Stream;
 
@@ -70,6 +70,7 @@ impl Core {
 
     /// Closes one day of one detector.
     fn seal_day(&mut self, index: usize, day: Day) -> Option<SealedDay> {
+        self.is_changed = true;
         let has_begun = self.first_day.is_some_and(|first| first <= day);
         if has_begun {
             self.open(day);
@@ -109,32 +110,14 @@ impl Core {
 
     fn seal_shards(&mut self, index: usize, day: Day, frozen: Option<&Frozen>) -> (Parts, Claims) {
         let world = &self.world;
-        let seal = |shard: &mut Shard| -> (Parts, Vec<(crate::world::Who, Vec<_>)>) {
+        let seal = |_: usize, shard: &mut Shard| -> (Parts, Vec<(crate::world::Who, Vec<_>)>) {
             let names = &shard.names;
             let (parts, verdicts): (Parts, Verdicts) =
                 shard.detectors[index].seal(world, day, frozen, names);
             let named = |(entity, said): (u32, Vec<_>)| (names[entity as usize].clone(), said);
             (parts, verdicts.into_iter().map(named).collect())
         };
-        let each = (SHARDS + 1).div_ceil(self.threads);
-        let results: Vec<_> = if self.threads == 1 {
-            self.shards.iter_mut().map(seal).collect()
-        } else {
-            std::thread::scope(|scope| {
-                let seal = &seal;
-                let handles: Vec<_> = self
-                    .shards
-                    .chunks_mut(each)
-                    .map(|chunk| {
-                        scope.spawn(move || chunk.iter_mut().map(seal).collect::<Vec<_>>())
-                    })
-                    .collect();
-                handles
-                    .into_iter()
-                    .flat_map(|h| h.join().expect("a worker panicked"))
-                    .collect()
-            })
-        };
+        let results = by_shard(&mut self.shards, self.threads, seal);
         let (mut all, mut claims) = (Parts::default(), Claims::new());
         for (parts, verdicts) in results {
             all.merge(parts);
@@ -152,6 +135,7 @@ impl Core {
         if missing.is_empty() {
             return;
         }
+        self.is_changed = true;
         self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
         self.last_day = Some(self.last_day.map_or(day, |last| last.max(day)));
         if !self.alphas.contains_key(&day) {

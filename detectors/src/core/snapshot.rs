@@ -1,13 +1,14 @@
 //! The core's state as rows and back: what a checkpoint stores.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::Core;
+use super::{Alphas, Core, by_shard};
 use crate::assemble::Book;
 use crate::company::Company;
-use crate::shard::SHARDS;
+use crate::shard::{SHARDS, Shard};
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::Who;
@@ -15,13 +16,18 @@ use crate::world::Who;
 /// Version of every row written by this code.
 pub const STATE_VERSION: u16 = 1;
 
+/// Rows that are not a detector's.
+const CORE: &str = "core";
+const DEDUP: &str = "dedup";
+const ORIGINS: &str = "origins";
+
 /// One row of state: (virtual shard, detector, key, version, bytes); no bytes means remove.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StateRow {
     /// Virtual shard; 256 is the company.
     pub shard: u16,
     /// Detector name, `dedup`, `origins`, or `core`.
-    pub detector: String,
+    pub detector: Arc<str>,
     /// Key within the two.
     pub key: Vec<u8>,
     /// Version of the bytes.
@@ -55,76 +61,95 @@ pub enum RestoreError {
     Corrupt(String),
 }
 
-#[derive(Serialize, Deserialize)]
+/// The company's part, as it is read back.
+#[derive(Deserialize)]
 struct CoreState {
-    /// Of the settings that the open days were judged by.
     fingerprint: String,
     detectors: Vec<String>,
     companies: Vec<Company>,
-    alphas: BTreeMap<Day, BTreeMap<(usize, Stream), f64>>,
+    alphas: Alphas,
     book: Book,
     first_day: Option<Day>,
     last_day: Option<Day>,
-    /// Days whose dedup keys have rows, with the number of rows.
-    key_rows: BTreeMap<(u16, Day), u32>,
+}
+
+/// The same, as it is stored.
+#[derive(Serialize)]
+struct CoreStateRef<'a> {
+    /// Of the settings that the open days were judged by.
+    fingerprint: &'a str,
+    detectors: Vec<&'a str>,
+    companies: &'a [Company],
+    alphas: &'a Alphas,
+    book: &'a Book,
+    first_day: Option<Day>,
+    last_day: Option<Day>,
 }
 
 impl Core {
     /// The rows that changed since the last call.
     pub fn snapshot(&mut self) -> Snapshot {
-        let mut rows = Vec::new();
-        let names: Vec<&'static str> = self.detectors.iter().map(|a| a.entry.name).collect();
-        let closed = self.companies.iter().map(Company::sealed).min().flatten();
-        for (number, shard) in self.shards.iter_mut().enumerate() {
-            for (index, detector) in shard.detectors.iter_mut().enumerate() {
+        let names: Vec<Arc<str>> = self.detectors.iter().map(|a| a.entry.name.into()).collect();
+        let of_shard = |number: usize, shard: &mut Shard| {
+            let mut rows = Vec::new();
+            for (name, detector) in names.iter().zip(&mut shard.detectors) {
                 detector.dirty(&mut |entity, bytes| {
                     let key = entity_key(&shard.names[entity as usize]);
-                    rows.push(row(number, names[index], key, Some(bytes.to_vec())));
+                    rows.push(row(number, name, key, Some(bytes.to_vec())));
                 });
             }
+            rows
+        };
+        let mut rows: Vec<StateRow> = by_shard(&mut self.shards, self.threads, of_shard)
+            .into_iter()
+            .flatten()
+            .collect();
+        self.dedup_rows(&mut rows);
+        let new = self.origins.take_new();
+        rows.extend(new.map(|(number, origin)| {
+            let bytes = postcard::to_allocvec(&(&*origin.source, &*origin.place));
+            let key = number.to_be_bytes().to_vec();
+            let bytes = bytes.expect("a text is plain data");
+            row(SHARDS, &ORIGINS.into(), key, Some(bytes))
+        }));
+        if std::mem::take(&mut self.is_changed) {
+            let state = CoreStateRef {
+                fingerprint: &self.world.settings.fingerprint,
+                detectors: names.iter().map(|name| &**name).collect(),
+                companies: &self.companies,
+                alphas: &self.alphas,
+                book: &self.book,
+                first_day: self.first_day,
+                last_day: self.last_day,
+            };
+            let bytes = postcard::to_allocvec(&state).expect("state is plain data");
+            rows.push(row(SHARDS, &CORE.into(), Vec::new(), Some(bytes)));
+        }
+        Snapshot { rows }
+    }
+
+    /// Dedup keys: a new row each time, all of a day's removed when it is closed.
+    fn dedup_rows(&mut self, rows: &mut Vec<StateRow>) {
+        let name: Arc<str> = DEDUP.into();
+        for (number, shard) in self.shards.iter_mut().enumerate() {
             for (day, keys) in shard.take_new_keys() {
                 let chunk = self.key_rows.entry((number as u16, day)).or_default();
                 let bytes = keys.iter().flat_map(|key| key.to_le_bytes()).collect();
-                rows.push(row(number, "dedup", chunk_key(day, *chunk), Some(bytes)));
+                rows.push(row(number, &name, chunk_key(day, *chunk), Some(bytes)));
                 *chunk += 1;
             }
         }
-        let gone: Vec<_> = self
-            .key_rows
-            .keys()
-            .filter(|(_, day)| closed.is_some_and(|closed| *day <= closed))
-            .copied()
-            .collect();
-        for (shard, day) in gone {
-            let chunks = self.key_rows.remove(&(shard, day)).unwrap_or(0);
-            for chunk in 0..chunks {
-                rows.push(row(
-                    usize::from(shard),
-                    "dedup",
-                    chunk_key(day, chunk),
-                    None,
-                ));
-            }
-        }
-        for (number, origin) in self.origins.take_new() {
-            let bytes = postcard::to_allocvec(&(&*origin.source, &*origin.place))
-                .expect("a text is plain data");
-            let key = number.to_be_bytes().to_vec();
-            rows.push(row(SHARDS, "origins", key, Some(bytes)));
-        }
-        let state = CoreState {
-            fingerprint: self.world.settings.fingerprint.clone(),
-            detectors: names.iter().map(|name| (*name).to_owned()).collect(),
-            companies: self.companies.clone(),
-            alphas: self.alphas.clone(),
-            book: self.book.clone(),
-            first_day: self.first_day,
-            last_day: self.last_day,
-            key_rows: self.key_rows.clone(),
+        let Some(closed) = self.companies.iter().map(Company::sealed).min().flatten() else {
+            return;
         };
-        let bytes = postcard::to_allocvec(&state).expect("state is plain data");
-        rows.push(row(SHARDS, "core", Vec::new(), Some(bytes)));
-        Snapshot { rows }
+        self.key_rows.retain(|(shard, day), chunks| {
+            if closed < *day {
+                return true;
+            }
+            let gone = (0..*chunks).map(|chunk| chunk_key(*day, chunk));
+            rows.extend(gone.map(|key| row(usize::from(*shard), &name, key, None)));
+            false
+        });
     }
 
     /// Puts a stored state back into an empty core.
@@ -136,16 +161,30 @@ impl Core {
         rows: impl IntoIterator<Item = StateRow>,
     ) -> Result<(), RestoreError> {
         for row in rows {
-            if STATE_VERSION < row.version {
-                return Err(RestoreError::Newer {
-                    detector: row.detector,
-                    found: row.version,
-                });
-            }
-            let bytes = row.bytes.unwrap_or_default();
-            self.restore_row(row.shard, &row.detector, &row.key, bytes)
-                .ok_or(RestoreError::Corrupt(row.detector))?;
+            self.restore_row(row)?;
         }
+        self.restored();
+        Ok(())
+    }
+
+    /// Puts one stored row back; after the last, in any order, comes [`Core::restored`].
+    ///
+    /// # Errors
+    /// When it is newer than this code or damaged.
+    pub fn restore_row(&mut self, row: StateRow) -> Result<(), RestoreError> {
+        if STATE_VERSION < row.version {
+            return Err(RestoreError::Newer {
+                detector: row.detector.to_string(),
+                found: row.version,
+            });
+        }
+        let bytes = row.bytes.unwrap_or_default();
+        self.take_row(row.shard, &row.detector, &row.key, bytes)
+            .ok_or_else(|| RestoreError::Corrupt(row.detector.to_string()))
+    }
+
+    /// Opens the days that were open.
+    pub fn restored(&mut self) {
         let open: Vec<Day> = self.alphas.keys().copied().collect();
         for day in open {
             self.open(day);
@@ -155,39 +194,37 @@ impl Core {
             shards
                 .flat_map(|shard| &mut shard.detectors)
                 .for_each(|detector| detector.touch_all());
+            self.is_changed = true;
         }
-        Ok(())
     }
 
-    fn restore_row(
-        &mut self,
-        shard: u16,
-        detector: &str,
-        key: &[u8],
-        bytes: Vec<u8>,
-    ) -> Option<()> {
-        if detector == "core" {
-            return self.restore_core(postcard::from_bytes(&bytes).ok()?);
+    fn take_row(&mut self, shard: u16, detector: &str, key: &[u8], bytes: Vec<u8>) -> Option<()> {
+        match detector {
+            CORE => return self.restore_core(postcard::from_bytes(&bytes).ok()?),
+            ORIGINS => {
+                let number = u32::from_be_bytes(key.try_into().ok()?);
+                let (source, place) = postcard::from_bytes(&bytes).ok()?;
+                return self.origins.restore(number, source, place);
+            }
+            _ => {}
         }
-        if detector == "origins" {
-            let number = u32::from_be_bytes(key.try_into().ok()?);
-            let (source, place) = postcard::from_bytes(&bytes).ok()?;
-            return self.origins.restore(number, source, place);
-        }
-        let shard = self.shards.get_mut(usize::from(shard))?;
-        if detector == "dedup" {
-            let day = Day::from_be_bytes(key.get(..4)?.try_into().ok()?);
-            let keys = bytes.chunks_exact(8).filter_map(|key| key.try_into().ok());
-            shard.restore_keys(day, keys.map(u64::from_le_bytes));
+        let to = self.shards.get_mut(usize::from(shard))?;
+        if detector == DEDUP {
+            let (day, chunk) = key.split_first_chunk()?;
+            let day = Day::from_be_bytes(*day);
+            let chunk = u32::from_be_bytes(chunk.try_into().ok()?);
+            let chunks = self.key_rows.entry((shard, day)).or_default();
+            *chunks = chunk.checked_add(1)?.max(*chunks);
+            to.restore_keys(day, bytes);
             return Some(());
         }
         // A detector that was switched off since keeps its rows, unread.
         let Some(index) = self.detectors.iter().position(|a| a.entry.name == detector) else {
             return Some(());
         };
-        let (stream, name) = postcard::from_bytes::<(Stream, String)>(key).ok()?;
-        let entity = shard.entity(stream, &name);
-        shard.detectors[index].restore(entity, bytes)
+        let (stream, name) = postcard::from_bytes::<(Stream, &str)>(key).ok()?;
+        let entity = to.entity(stream, name);
+        to.detectors[index].restore(entity, bytes)
     }
 
     fn restore_core(&mut self, state: CoreState) -> Option<()> {
@@ -207,19 +244,19 @@ impl Core {
             .into_iter()
             .map(|(day, a)| (day, moved(a)))
             .collect();
+        self.is_changed = now != state.detectors;
         self.judged_by = Some(state.fingerprint);
         self.book = state.book;
         self.first_day = state.first_day;
         self.last_day = state.last_day;
-        self.key_rows = state.key_rows;
         Some(())
     }
 }
 
-fn row(shard: usize, detector: &str, key: Vec<u8>, bytes: Option<Vec<u8>>) -> StateRow {
+fn row(shard: usize, detector: &Arc<str>, key: Vec<u8>, bytes: Option<Vec<u8>>) -> StateRow {
     StateRow {
         shard: shard as u16,
-        detector: detector.to_owned(),
+        detector: detector.clone(),
         key,
         version: STATE_VERSION,
         bytes,

@@ -88,6 +88,8 @@ impl<K: Kind> Slot<K> {
                 bars: None,
                 touched: false,
             };
+            // Most have one or two days open, and an open day is large.
+            self.open.reserve_exact(1);
             self.open.insert(place, open);
         }
         (&mut self.open[place], new)

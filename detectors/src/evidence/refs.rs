@@ -115,6 +115,12 @@ impl Refs {
         }
     }
 
+    /// Leaves nothing of an event.
+    pub fn clear(&mut self, index: u32) {
+        self.replace(index, (0, ""), 0, 0);
+        self.compact();
+    }
+
     fn compact(&mut self) {
         let mut uids = String::with_capacity(self.uids.len() - self.unused);
         for entry in &mut self.entries {

@@ -102,6 +102,9 @@ impl Decay {
     /// By how many bits sums kept on `from_day` are shifted right in the units of `to_day`; none
     /// when time does not go forward. At most 127, which empties any sum.
     pub fn shift(&self, from_day: i32, to_day: i32) -> u32 {
+        if from_day == to_day {
+            return 0;
+        }
         let block = |day: i32| i64::from(day.div_euclid(self.half_life));
         let blocks = block(to_day) - block(from_day);
         blocks.clamp(0, 127) as u32
@@ -110,6 +113,9 @@ impl Decay {
     /// Sums kept on `from_day`, in the units of `to_day`; rounds towards minus infinity.
     pub fn forward<const N: usize>(&self, sums: &[i64; N], from_day: i32, to_day: i32) -> [i64; N] {
         let bits = self.shift(from_day, to_day);
+        if bits == 0 {
+            return *sums;
+        }
         sums.map(|sum| aged(sum, bits))
     }
 }

@@ -3,10 +3,11 @@
 //! Invariant: a checkpoint is one transaction. What is read back is one checkpoint, never a mixture.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use chrono_tz::Tz;
 use nightjar_detectors::core::StateRow;
-use rusqlite::{OptionalExtension, Statement, params};
+use rusqlite::{OptionalExtension, Row, Statement, params};
 
 use super::{Database, Durability, StoreError};
 
@@ -27,7 +28,7 @@ CREATE TABLE IF NOT EXISTS engine (
 /// A checkpoint as it was stored.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stored {
-    /// All rows, in the order of their keys.
+    /// All rows, in the order in which they were first written.
     pub rows: Vec<StateRow>,
     /// The engine's blob.
     pub meta: Vec<u8>,
@@ -60,9 +61,24 @@ impl StateStore {
     /// The last checkpoint; `None` before the first.
     ///
     /// # Errors
-    /// When the engine's blob is newer than this code, or something cannot be read. A row's version is
-    /// for `Core::restore` to judge.
+    /// As [`StateStore::engine`] and [`StateStore::rows`].
     pub fn load(&self) -> Result<Option<Stored>, StoreError> {
+        let Some(meta) = self.engine()? else {
+            return Ok(None);
+        };
+        let mut rows = Vec::new();
+        self.rows(|row| {
+            rows.push(row);
+            Ok::<_, StoreError>(())
+        })?;
+        Ok(Some(Stored { rows, meta }))
+    }
+
+    /// The engine's blob of the last checkpoint; `None` before the first.
+    ///
+    /// # Errors
+    /// When it is newer than this code, or cannot be read.
+    pub fn engine(&self) -> Result<Option<Vec<u8>>, StoreError> {
         let query = "SELECT version, bytes FROM engine";
         let engine = self.database.connection.query_row(query, (), |row| {
             Ok((row.get::<_, u16>(0)?, row.get::<_, Vec<u8>>(1)?))
@@ -70,28 +86,35 @@ impl StateStore {
         let engine = engine
             .optional()
             .map_err(|source| self.database.error(source))?;
-        let Some((version, meta)) = engine else {
-            return Ok(None);
-        };
-        if META_VERSION < version {
-            return Err(StoreError::Newer {
+        match engine {
+            Some((found, _)) if META_VERSION < found => Err(StoreError::Newer {
                 path: self.database.path.clone(),
-                found: version.into(),
+                found: found.into(),
                 known: META_VERSION.into(),
-            });
+            }),
+            engine => Ok(engine.map(|(_, meta)| meta)),
         }
-        let query = "SELECT shard, detector, key, version, bytes FROM rows
-                     ORDER BY shard, detector, key";
-        let rows = self.database.rows(query, |row| {
-            Ok(StateRow {
-                shard: row.get(0)?,
-                detector: row.get(1)?,
-                key: row.get(2)?,
-                version: row.get(3)?,
-                bytes: Some(row.get(4)?),
-            })
-        })?;
-        Ok(Some(Stored { rows, meta }))
+    }
+
+    /// Gives the rows of the last checkpoint, one after the other, in any order: all of them together
+    /// may be larger than what the memory should hold twice.
+    ///
+    /// # Errors
+    /// When something cannot be read, or `take` says so. A row's version is for `take` to judge.
+    pub fn rows<E: From<StoreError>>(
+        &self,
+        mut take: impl FnMut(StateRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let error = |source| self.database.error(source);
+        // As they lie in the file: by key they would be read from all over it.
+        let query = "SELECT shard, detector, key, version, bytes FROM rows";
+        let mut statement = self.database.connection.prepare(query).map_err(error)?;
+        let mut rows = statement.query(()).map_err(error)?;
+        let mut detector: Arc<str> = "".into();
+        while let Some(row) = rows.next().map_err(error)? {
+            take(read_row(row, &mut detector).map_err(error)?)?;
+        }
+        Ok(())
     }
 
     /// Stores what changed since the last checkpoint, and the engine's blob with it.
@@ -123,6 +146,21 @@ impl StateStore {
     }
 }
 
+/// Neighbours mostly are of the same detector, whose name they share.
+fn read_row(row: &Row<'_>, detector: &mut Arc<str>) -> rusqlite::Result<StateRow> {
+    let name = row.get_ref(1)?.as_str()?;
+    if **detector != *name {
+        *detector = name.into();
+    }
+    Ok(StateRow {
+        shard: row.get(0)?,
+        detector: detector.clone(),
+        key: row.get(2)?,
+        version: row.get(3)?,
+        bytes: Some(row.get(4)?),
+    })
+}
+
 fn write_row(
     upsert: &mut Statement<'_>,
     delete: &mut Statement<'_>,
@@ -131,12 +169,12 @@ fn write_row(
     match &row.bytes {
         Some(bytes) => upsert.execute(params![
             row.shard,
-            row.detector,
+            &*row.detector,
             row.key,
             row.version,
             bytes
         ])?,
-        None => delete.execute(params![row.shard, row.detector, row.key])?,
+        None => delete.execute(params![row.shard, &*row.detector, row.key])?,
     };
     Ok(())
 }
@@ -173,11 +211,8 @@ mod tests {
             .checkpoint(&[row(2, None), row(1, Some(b"c")), row(9, None)], b"n")
             .unwrap();
         drop(store);
-        let stored = StateStore::open(folder.path(), "t", ZONE)
-            .unwrap()
-            .load()
-            .unwrap()
-            .unwrap();
+        let store = StateStore::open(folder.path(), "t", ZONE).unwrap();
+        let stored = store.load().unwrap().unwrap();
         assert_eq!(stored.rows, [row(1, Some(b"c")), row(3, Some(b""))]);
         assert_eq!(stored.meta, b"n");
     }
@@ -199,11 +234,8 @@ mod tests {
             std::fs::copy(file.path(), after.path().join(file.file_name())).unwrap();
         }
         assert!(after.path().join("state.db-wal").exists());
-        let stored = StateStore::open(after.path(), "t", ZONE)
-            .unwrap()
-            .load()
-            .unwrap()
-            .unwrap();
+        let store = StateStore::open(after.path(), "t", ZONE).unwrap();
+        let stored = store.load().unwrap().unwrap();
         assert_eq!(
             (&stored.rows[..], &stored.meta[..]),
             (&[row(1, Some(b"a"))][..], &b"first"[..])
