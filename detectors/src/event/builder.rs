@@ -430,7 +430,7 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     fn new(rows: &'a [Fixed]) -> Self {
-        let mut bitmaps = vec![Vec::with_capacity(rows.len().div_ceil(64)); VALUE_BIT + 5];
+        let mut bitmaps = vec![Vec::new(); VALUE_BIT + 5];
         for rows in rows.chunks(64) {
             let mut block = [0; 64];
             for (word, row) in block.iter_mut().zip(rows) {
