@@ -137,26 +137,17 @@ impl Draft<'_> {
 
 /// Builds batches of [`pipeline_schema`]. One builder reads one source and one origin at a time.
 ///
-/// A push writes values only; which of them are there is one word a row, turned into the columns'
-/// bitmaps when the batch is finished. Most columns of most rows are null.
+/// Texts go to their columns at once, where there is one; all else is kept row by row and turned into
+/// columns when the batch is finished. Most columns of most rows are null, and many of whole batches.
 #[derive(Debug)]
 pub struct EventsBuilder {
     classes: Arc<StringArray>,
     sources: Words,
     origins: Words,
-    source: i16,
-    origin: i32,
-    /// One bit a nullable column, one word a row.
-    present: Vec<u64>,
-    time: Vec<i64>,
+    /// Where rows come from: the first row, and the keys of its source and origin.
+    runs: Vec<(usize, i16, i32)>,
+    rows: Vec<Fixed>,
     text: [Text; TEXTS],
-    words: [Vec<i8>; 5],
-    flags: [Vec<bool>; 5],
-    floats: [Vec<f64>; 3],
-    asn: Vec<u32>,
-    numbers: [Vec<u64>; 5],
-    source_keys: Vec<i16>,
-    origin_keys: Vec<i32>,
 }
 
 const TEXTS: usize = 13;
@@ -170,7 +161,22 @@ const FLAG_BIT: usize = WORD_BIT + 5;
 const FLOAT_BIT: usize = FLAG_BIT + 5;
 const NUMBER_BIT: usize = FLOAT_BIT + 3;
 const ASN_BIT: usize = NUMBER_BIT + 5;
+/// The flags' values follow.
+const VALUE_BIT: usize = ASN_BIT + 1;
 
+/// What a row holds besides texts.
+#[derive(Debug)]
+struct Fixed {
+    /// One bit a nullable column: whether it has a value. One bit a flag: its value.
+    bits: u64,
+    time: i64,
+    floats: [f64; 3],
+    numbers: [u64; 5],
+    asn: u32,
+    words: [i8; 5],
+}
+
+/// The texts of the rows that have one.
 #[derive(Debug, Default)]
 struct Text {
     bytes: Vec<u8>,
@@ -190,6 +196,13 @@ impl Words {
             }
         }
     }
+
+    /// Takes the words; one of them stays as the first.
+    fn renew(&mut self, kept: usize) -> Arc<StringArray> {
+        let kept = self.0.get(kept).cloned();
+        let words = std::mem::replace(&mut self.0, kept.into_iter().collect());
+        Arc::new(StringArray::from(words))
+    }
 }
 
 impl EventsBuilder {
@@ -199,47 +212,38 @@ impl EventsBuilder {
             classes: Arc::new(StringArray::from(classes.to_vec())),
             sources: Words::default(),
             origins: Words::default(),
-            source: 0,
-            origin: 0,
-            present: Vec::new(),
-            time: Vec::new(),
+            runs: Vec::new(),
+            rows: Vec::new(),
             text: Default::default(),
-            words: Default::default(),
-            flags: Default::default(),
-            floats: Default::default(),
-            asn: Vec::new(),
-            numbers: Default::default(),
-            source_keys: Vec::new(),
-            origin_keys: Vec::new(),
         }
     }
 
     /// Where the following rows come from: the configured source, and the file or partition.
     pub fn begin(&mut self, source: &str, origin: &str) {
-        self.source = self.sources.index(source) as i16;
-        self.origin = self.origins.index(origin) as i32;
+        let keys = (self.sources.index(source), self.origins.index(origin));
+        self.runs
+            .push((self.rows.len(), keys.0 as i16, keys.1 as i32));
     }
 
     /// Rows appended since the last [`EventsBuilder::finish`].
     pub fn len(&self) -> usize {
-        self.present.len()
+        self.rows.len()
     }
 
     /// Whether nothing was appended since the last [`EventsBuilder::finish`].
     pub fn is_empty(&self) -> bool {
-        self.present.is_empty()
+        self.rows.is_empty()
     }
 
     /// Appends one row.
     pub fn push(&mut self, row: &Draft<'_>) {
-        let mut present = 0u64;
-        self.time.push(row.time);
+        let mut bits = 0u64;
         for (at, (column, value)) in self.text.iter_mut().zip(row.texts()).enumerate() {
             if let Some(value) = value {
                 column.bytes.extend_from_slice(value.as_bytes());
-                present |= 1 << (TEXT_BIT + at);
+                column.ends.push(column.bytes.len() as i32);
+                bits |= 1 << (TEXT_BIT + at);
             }
-            column.ends.push(column.bytes.len() as i32);
         }
         let words = [
             Some(row.activity.unwrap_or(Activity::Other) as i8),
@@ -248,7 +252,6 @@ impl EventsBuilder {
             row.kind.map(|kind| kind as i8),
             Some(row.class as i8),
         ];
-        present |= append(&mut self.words, words) << WORD_BIT;
         let flags = [
             row.is_admin,
             row.interactive,
@@ -256,9 +259,7 @@ impl EventsBuilder {
             row.device_managed,
             Some(row.late),
         ];
-        present |= append(&mut self.flags, flags) << FLAG_BIT;
         let floats = [row.lat, row.lon, row.radius_km];
-        present |= append(&mut self.floats, floats) << FLOAT_BIT;
         let numbers = [
             Some(row.count.unwrap_or(1)),
             row.bytes,
@@ -266,24 +267,29 @@ impl EventsBuilder {
             Some(row.offset),
             Some(row.key),
         ];
-        present |= append(&mut self.numbers, numbers) << NUMBER_BIT;
-        present |= u64::from(row.asn.is_some()) << ASN_BIT;
-        self.asn.push(row.asn.unwrap_or_default());
-        self.source_keys.push(self.source);
-        self.origin_keys.push(self.origin);
-        self.present.push(present);
+        bits |= present(&words) << WORD_BIT | present(&flags) << FLAG_BIT;
+        bits |= present(&floats) << FLOAT_BIT | present(&numbers) << NUMBER_BIT;
+        bits |= present(&[row.asn]) << ASN_BIT;
+        for (at, flag) in flags.into_iter().enumerate() {
+            bits |= u64::from(flag.unwrap_or_default()) << (VALUE_BIT + at);
+        }
+        self.rows.push(Fixed {
+            bits,
+            time: row.time,
+            floats: floats.map(Option::unwrap_or_default),
+            numbers: numbers.map(Option::unwrap_or_default),
+            asn: row.asn.unwrap_or_default(),
+            words: words.map(Option::unwrap_or_default),
+        });
     }
 
     /// The rows appended so far as one batch; the builder starts anew with the same source.
     pub fn finish(&mut self) -> RecordBatch {
-        let rows = self.present.len();
-        let present = Present::new(&renew(&mut self.present, rows));
-        let source = self.sources.0.get(self.source as usize).cloned();
-        let origin = self.origins.0.get(self.origin as usize).cloned();
+        let columns = Columns::new(&self.rows);
         let mut next = 0;
         let text = self.text.each_mut().map(|column| {
             next += 1;
-            column.finish(present.nulls(TEXT_BIT + next - 1), rows)
+            column.finish(&columns, TEXT_BIT + next - 1)
         });
         let [uid, user, target, ip, country, region, city, rest @ ..] = text;
         let [device, app, object, model, sensitivity, session] = rest;
@@ -296,40 +302,25 @@ impl EventsBuilder {
             self.classes.clone(),
         ]
         .into_iter();
-        let [activity, outcome, network, kind, class] =
-            primitives::<Int8Type, 5>(&mut self.words, &present, WORD_BIT)
-                .map(|keys| dictionary(keys, lists.next().expect("as many lists as columns")));
-        let mut next = 0;
-        let [admin, interactive, mfa, managed, late] = self.flags.each_mut().map(|column| {
-            next += 1;
-            let values = BooleanBuffer::from(renew(column, rows));
-            Arc::new(BooleanArray::new(
-                values,
-                present.nulls(FLAG_BIT + next - 1),
-            )) as ArrayRef
+        let [activity, outcome, network, kind, class] = [0, 1, 2, 3, 4].map(|at| {
+            let keys = columns.primitive::<Int8Type>(WORD_BIT + at, |row| row.words[at]);
+            dictionary(keys, lists.next().expect("as many lists as columns"))
         });
-        let [lat, lon, radius] =
-            primitives::<Float64Type, 3>(&mut self.floats, &present, FLOAT_BIT).map(array);
-        let [count, bytes, tokens, offset, key] =
-            primitives::<UInt64Type, 5>(&mut self.numbers, &present, NUMBER_BIT).map(array);
-        let time = PrimitiveArray::<TimestampMillisecondType>::new(
-            renew(&mut self.time, rows).into(),
-            None,
-        );
-        let asn = PrimitiveArray::<UInt32Type>::new(
-            renew(&mut self.asn, rows).into(),
-            present.nulls(ASN_BIT),
-        );
-        let sources = Arc::new(StringArray::from(std::mem::take(&mut self.sources.0)));
-        let origins = Arc::new(StringArray::from(std::mem::take(&mut self.origins.0)));
-        let source_keys =
-            PrimitiveArray::<Int16Type>::new(renew(&mut self.source_keys, rows).into(), None);
-        let origin_keys =
-            PrimitiveArray::<Int32Type>::new(renew(&mut self.origin_keys, rows).into(), None);
+        let [admin, interactive, mfa, managed, late] = [0, 1, 2, 3, 4].map(|at| columns.flag(at));
+        let [lat, lon, radius] = [0, 1, 2].map(|at| {
+            array(columns.primitive::<Float64Type>(FLOAT_BIT + at, |row| row.floats[at]))
+        });
+        let [count, bytes, tokens, offset, key] = [0, 1, 2, 3, 4].map(|at| {
+            array(columns.primitive::<UInt64Type>(NUMBER_BIT + at, |row| row.numbers[at]))
+        });
+        let asn = array(columns.primitive::<UInt32Type>(ASN_BIT, |row| row.asn));
+        let time: Vec<i64> = self.rows.iter().map(|row| row.time).collect();
+        let time = PrimitiveArray::<TimestampMillisecondType>::new(time.into(), None);
+        let [source, origin] = self.places();
         let columns: Vec<ArrayRef> = vec![
             array(time.with_timezone("UTC")),
             uid,
-            dictionary(source_keys, sources),
+            source,
             activity,
             outcome,
             user,
@@ -345,7 +336,7 @@ impl EventsBuilder {
             lat,
             lon,
             radius,
-            array(asn),
+            asn,
             network,
             device,
             app,
@@ -358,46 +349,45 @@ impl EventsBuilder {
             sensitivity,
             session,
             class,
-            dictionary(origin_keys, origins),
+            origin,
             offset,
             late,
             key,
         ];
-        if let (Some(source), Some(origin)) = (source, origin) {
-            self.begin(&source, &origin);
-        }
+        self.rows.clear();
         RecordBatch::try_new(pipeline_schema(), columns)
-            .expect("every push appends to every column")
+            .expect("every column has a value or a null for every row")
+    }
+
+    /// The columns of sources and origins, whose names start anew.
+    fn places(&mut self) -> [ArrayRef; 2] {
+        let (mut sources, mut origins) = (Vec::new(), Vec::new());
+        let ends = self.runs.iter().skip(1).map(|run| run.0);
+        for ((_, source, origin), end) in self.runs.iter().zip(ends.chain([self.rows.len()])) {
+            sources.resize(end, *source);
+            origins.resize(end, *origin);
+        }
+        let last = self.runs.last().map_or((0, 0), |run| (run.1, run.2));
+        let source_names = self.sources.renew(last.0 as usize);
+        let origin_names = self.origins.renew(last.1 as usize);
+        self.runs = vec![(0, 0, 0)];
+        let sources = PrimitiveArray::<Int16Type>::new(sources.into(), None);
+        let origins = PrimitiveArray::<Int32Type>::new(origins.into(), None);
+        [
+            dictionary(sources, source_names),
+            dictionary(origins, origin_names),
+        ]
     }
 }
 
-/// Appends a value to each column; the bits of those that are there.
+/// One bit a value: whether it is there.
 #[inline(always)]
-fn append<T: Default, const N: usize>(columns: &mut [Vec<T>; N], values: [Option<T>; N]) -> u64 {
-    let mut present = 0;
-    for (at, (column, value)) in columns.iter_mut().zip(values).enumerate() {
-        present |= u64::from(value.is_some()) << at;
-        column.push(value.unwrap_or_default());
+fn present<T, const N: usize>(values: &[Option<T>; N]) -> u64 {
+    let mut bits = 0;
+    for (at, value) in values.iter().enumerate() {
+        bits |= u64::from(value.is_some()) << at;
     }
-    present
-}
-
-/// Takes a column's values and leaves room for as many again.
-fn renew<T>(column: &mut Vec<T>, rows: usize) -> Vec<T> {
-    std::mem::replace(column, Vec::with_capacity(rows))
-}
-
-fn primitives<T: ArrowPrimitiveType, const N: usize>(
-    columns: &mut [Vec<T::Native>; N],
-    present: &Present,
-    first_bit: usize,
-) -> [PrimitiveArray<T>; N] {
-    let mut bit = first_bit;
-    columns.each_mut().map(|column| {
-        let rows = column.len();
-        bit += 1;
-        PrimitiveArray::new(renew(column, rows).into(), present.nulls(bit - 1))
-    })
+    bits
 }
 
 fn array<T: ArrowPrimitiveType>(column: PrimitiveArray<T>) -> ArrayRef {
@@ -405,45 +395,85 @@ fn array<T: ArrowPrimitiveType>(column: PrimitiveArray<T>) -> ArrayRef {
 }
 
 impl Text {
-    fn finish(&mut self, nulls: Option<NullBuffer>, rows: usize) -> ArrayRef {
-        let size = self.bytes.len();
-        let bytes = renew(&mut self.bytes, size);
-        let offsets = std::iter::once(0).chain(renew(&mut self.ends, rows));
-        let offsets = OffsetBuffer::new(offsets.collect::<Vec<i32>>().into());
-        let column = StringArray::try_new(offsets, bytes.into(), nulls);
+    fn finish(&mut self, columns: &Columns<'_>, bit: usize) -> ArrayRef {
+        let rows = columns.rows.len();
+        if self.ends.is_empty() {
+            return Arc::new(StringArray::new_null(rows));
+        }
+        // Room for as much again, and somewhat more, so that the next batch need not move.
+        let room = self.bytes.len() + self.bytes.len() / 8;
+        let bytes = std::mem::replace(&mut self.bytes, Vec::with_capacity(room));
+        let mut offsets = Vec::with_capacity(rows + 1);
+        offsets.push(0);
+        let (mut end, mut ends) = (0, self.ends.iter());
+        for row in columns.rows {
+            if row.bits >> bit & 1 != 0 {
+                end = ends.next().copied().unwrap_or(end);
+            }
+            offsets.push(end);
+        }
+        self.ends.clear();
+        let offsets = OffsetBuffer::new(offsets.into());
+        let column = StringArray::try_new(offsets, bytes.into(), columns.nulls(bit));
         Arc::new(column.expect("only whole texts are appended"))
     }
 }
 
-/// The words of the rows, turned by 90 degrees: one bitmap a column.
-struct Present {
+/// Rows turned by 90 degrees.
+struct Columns<'a> {
+    rows: &'a [Fixed],
+    /// One a bit of the rows.
     bitmaps: Vec<Vec<u64>>,
-    rows: usize,
+    /// The bits that some row has.
+    any: u64,
 }
 
-impl Present {
-    fn new(words: &[u64]) -> Self {
-        let mut bitmaps = vec![Vec::new(); ASN_BIT + 1];
-        for rows in words.chunks(64) {
+impl<'a> Columns<'a> {
+    fn new(rows: &'a [Fixed]) -> Self {
+        let mut bitmaps = vec![Vec::new(); VALUE_BIT + 5];
+        for rows in rows.chunks(64) {
             let mut block = [0; 64];
-            block[..rows.len()].copy_from_slice(rows);
+            for (word, row) in block.iter_mut().zip(rows) {
+                *word = row.bits;
+            }
             transpose(&mut block);
             for (bitmap, word) in bitmaps.iter_mut().zip(block) {
                 bitmap.push(word);
             }
         }
-        Present {
+        Columns {
+            rows,
             bitmaps,
-            rows: words.len(),
+            any: rows.iter().fold(0, |any, row| any | row.bits),
         }
+    }
+
+    fn bitmap(&self, bit: usize) -> BooleanBuffer {
+        let bytes = self.bitmaps[bit].iter().flat_map(|word| word.to_le_bytes());
+        BooleanBuffer::new(bytes.collect::<Vec<u8>>().into(), 0, self.rows.len())
     }
 
     /// The nulls of a column, `None` where there are none.
     fn nulls(&self, bit: usize) -> Option<NullBuffer> {
-        let bytes = self.bitmaps[bit].iter().flat_map(|word| word.to_le_bytes());
-        let buffer = BooleanBuffer::new(bytes.collect::<Vec<u8>>().into(), 0, self.rows);
-        let nulls = NullBuffer::new(buffer);
+        let nulls = NullBuffer::new(self.bitmap(bit));
         (nulls.null_count() != 0).then_some(nulls)
+    }
+
+    fn primitive<T: ArrowPrimitiveType>(
+        &self,
+        bit: usize,
+        value: impl Fn(&Fixed) -> T::Native,
+    ) -> PrimitiveArray<T> {
+        if self.any >> bit & 1 == 0 {
+            return PrimitiveArray::new_null(self.rows.len());
+        }
+        let values: Vec<T::Native> = self.rows.iter().map(value).collect();
+        PrimitiveArray::new(values.into(), self.nulls(bit))
+    }
+
+    fn flag(&self, at: usize) -> ArrayRef {
+        let values = self.bitmap(VALUE_BIT + at);
+        Arc::new(BooleanArray::new(values, self.nulls(FLAG_BIT + at)))
     }
 }
 
