@@ -16,6 +16,7 @@ mod guess;
 mod keys;
 mod language;
 mod program;
+mod row;
 mod scan;
 mod time;
 mod tree;

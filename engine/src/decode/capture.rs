@@ -3,9 +3,9 @@
 //! Invariant: a slot holds the first value that is not null, whatever the order of alternatives; a key
 //! that stands twice therefore means its first value. Nothing that no path names is kept.
 
-use super::guess::{Guesses, NONE};
+use super::guess::{Guesses, KeyId, START};
 use super::scan::{Broken, Cursor, Scalar, unescape};
-use super::tree::{Items, Node, NodeId, Pairs, ROOT, SlotId};
+use super::tree::{Items, Node, NodeId, Pairs, ROOT, Selector, SlotId};
 
 /// What a slot holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,8 +26,8 @@ pub(crate) enum Tag {
 pub(crate) enum Place {
     #[default]
     Record,
-    /// The decoder's own text: unescaped or normalised.
-    Arena,
+    /// Texts of the record whose escapes were resolved.
+    Unescaped,
     /// The constants of the formats.
     Constant,
 }
@@ -51,7 +51,8 @@ pub(crate) struct Slot {
 #[derive(Debug, Default)]
 pub(crate) struct Captured {
     pub(crate) slots: Vec<Slot>,
-    touched: Vec<SlotId>,
+    touched: Box<[SlotId]>,
+    touched_count: usize,
     /// Slots of the rows, one after another; a row holds pairs of slot number and value.
     pub(crate) row_slots: Vec<(SlotId, Slot)>,
     /// Where each row ends in `row_slots`.
@@ -60,7 +61,7 @@ pub(crate) struct Captured {
     pub(crate) has_rows: bool,
     pub(crate) envelopes: Vec<(u8, usize, usize)>,
     /// Text that could not be borrowed from the record.
-    pub(crate) arena: String,
+    pub(crate) unescaped: String,
     in_row: bool,
 }
 
@@ -68,50 +69,68 @@ impl Captured {
     pub(crate) fn new(slots: usize) -> Self {
         Captured {
             slots: vec![Slot::default(); slots],
+            touched: vec![0; slots].into(),
             ..Captured::default()
         }
     }
 
     /// Forgets the record before.
     pub(crate) fn clear(&mut self) {
-        for slot in self.touched.drain(..) {
-            self.slots[usize::from(slot)] = Slot::default();
+        for slot in &self.touched[..self.touched_count] {
+            self.slots[usize::from(*slot)] = Slot::default();
         }
+        self.touched_count = 0;
         self.row_slots.clear();
         self.row_ends.clear();
         self.envelopes.clear();
-        self.arena.clear();
+        self.unescaped.clear();
         self.has_rows = false;
         self.in_row = false;
     }
 
     /// The slots of the record that hold something.
     pub(crate) fn touched(&self) -> impl Iterator<Item = SlotId> {
-        self.touched.iter().copied()
+        self.touched[..self.touched_count].iter().copied()
     }
 
     #[inline(always)]
     fn note(&mut self, node: &Node, slot: Slot) {
+        match *node.captures {
+            [id] if !self.in_row => self.note_in(id, slot),
+            _ => self.note_in_all(node, slot),
+        }
+    }
+
+    #[inline(always)]
+    fn note_in(&mut self, id: SlotId, slot: Slot) {
+        let place = &mut self.slots[usize::from(id)];
+        if place.tag == Tag::Absent {
+            *place = slot;
+            // As long as the slots, each of which is touched once.
+            self.touched[self.touched_count] = id;
+            self.touched_count += 1;
+        }
+    }
+
+    #[inline(never)]
+    fn note_in_all(&mut self, node: &Node, slot: Slot) {
+        let row = self.row_ends.last().copied().unwrap_or(0);
         for id in &node.captures {
-            if self.in_row {
-                let row = self.row_ends.last().copied().unwrap_or(0);
-                if !self.row_slots[row..].iter().any(|(known, _)| known == id) {
-                    self.row_slots.push((*id, slot));
-                }
-            } else if self.slots[usize::from(*id)].tag == Tag::Absent {
-                self.slots[usize::from(*id)] = slot;
-                self.touched.push(*id);
+            if !self.in_row {
+                self.note_in(*id, slot);
+            } else if !self.row_slots[row..].iter().any(|(known, _)| known == id) {
+                self.row_slots.push((*id, slot));
             }
         }
     }
 
     fn push_unescaped(&mut self, content: &str) -> Result<Piece, Broken> {
-        let start = self.arena.len() as u32;
-        unescape(content, &mut self.arena)?;
+        let start = self.unescaped.len() as u32;
+        unescape(content, &mut self.unescaped)?;
         Ok(Piece {
-            place: Place::Arena,
+            place: Place::Unescaped,
             start,
-            end: self.arena.len() as u32,
+            end: self.unescaped.len() as u32,
         })
     }
 }
@@ -141,47 +160,53 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     fn object(&mut self, id: NodeId) -> Result<(), Broken> {
         self.cursor.at += 1;
-        if self.cursor.take(b'}') {
-            return Ok(());
-        }
-        let (mut before, mut guess) = (NONE, self.guesses.first(id));
+        let mut before = START;
         loop {
-            if self.cursor.peek() != Some(b'"') {
-                return Err(Broken);
-            }
             let at = self.cursor.at;
-            let guessed = match self.cursor.chunk(at) {
-                Some(chunk) => self
-                    .guesses
-                    .confirm(id, guess, self.cursor.text(), at, chunk),
-                None => None,
-            };
-            let child = match guessed {
-                Some((length, child, next)) => {
-                    self.cursor.at += length;
-                    (before, guess) = (guess, next);
+            if self.cursor.byte(at) == Some(b'}') {
+                self.cursor.at += 1;
+                return Ok(());
+            }
+            let child = match self.guesses.confirm(id, before, self.cursor.text(), at) {
+                Some((key, value, child)) => {
+                    (before, self.cursor.at) = (key, value);
                     child
                 }
-                None => {
-                    let child = self.key(self.node(id))?;
-                    let key = &self.cursor.text()[at..self.cursor.at];
-                    (before, guess) = self.guesses.learn(id, before, key, child);
-                    child
-                }
+                None => match self.next_key(id, at, before)? {
+                    Some((key, child)) => {
+                        before = key;
+                        child
+                    }
+                    None => return Ok(()),
+                },
             };
             match child {
                 Some(child) => self.value(child)?,
                 None => self.cursor.skip()?,
             }
-            match self.cursor.peek() {
-                Some(b',') => self.cursor.at += 1,
-                Some(b'}') => {
-                    self.cursor.at += 1;
-                    return Ok(());
-                }
-                _ => return Err(Broken),
-            }
         }
+    }
+
+    /// Takes the end of an object, or a comma, a key that was not guessed and its colon.
+    fn next_key(
+        &mut self,
+        id: NodeId,
+        at: usize,
+        before: KeyId,
+    ) -> Result<Option<(KeyId, Option<NodeId>)>, Broken> {
+        if self.cursor.take(b'}') {
+            return Ok(None);
+        }
+        if before != START && !self.cursor.take(b',') {
+            return Err(Broken);
+        }
+        if self.cursor.peek() != Some(b'"') {
+            return Err(Broken);
+        }
+        let child = self.key(self.node(id))?;
+        self.cursor.peek();
+        let text = &self.cursor.text()[at..self.cursor.at];
+        Ok(Some((self.guesses.learn(id, before, text, child), child)))
     }
 
     /// Takes a key and its colon; the node it leads to.
@@ -192,24 +217,23 @@ impl<'t, 'r> Reader<'t, 'r> {
             return Err(Broken);
         }
         if span.escaped {
-            let start = self.out.arena.len();
-            unescape(content, &mut self.out.arena)?;
-            let found = node.keys.get(&self.out.arena.as_bytes()[start..]);
-            self.out.arena.truncate(start);
+            let start = self.out.unescaped.len();
+            unescape(content, &mut self.out.unescaped)?;
+            let found = node.keys.get(&self.out.unescaped.as_bytes()[start..]);
+            self.out.unescaped.truncate(start);
             return Ok(found);
         }
         Ok(node.keys.get(content.as_bytes()))
     }
 
-    #[inline]
+    #[inline(always)]
     fn value(&mut self, id: NodeId) -> Result<(), Broken> {
         let node = self.node(id);
         let first = self.cursor.peek().ok_or(Broken)?;
         let start = self.cursor.at;
         match first {
             b'"' => self.text(node)?,
-            b'{' => self.in_object(id)?,
-            b'[' => self.array(id)?,
+            b'{' | b'[' => self.container(id, first)?,
             _ => return self.scalar(node),
         }
         if let Some(position) = node.envelope
@@ -218,6 +242,15 @@ impl<'t, 'r> Reader<'t, 'r> {
             self.out.envelopes.push((position, start, self.cursor.at));
         }
         Ok(())
+    }
+
+    #[inline(never)]
+    fn container(&mut self, id: NodeId, first: u8) -> Result<(), Broken> {
+        if first == b'{' {
+            self.in_object(id)
+        } else {
+            self.array(id)
+        }
     }
 
     #[inline(always)]
@@ -343,37 +376,43 @@ impl<'t, 'r> Reader<'t, 'r> {
         }
     }
 
-    /// One element: as a name and a value, as the case its key selects, and as any element.
+    /// One element: as any element, as a name and a value, and as the case its key selects.
     fn item(&mut self, list: &'t Node, items: &'t Items) -> Result<(), Broken> {
         let first = self.cursor.peek().ok_or(Broken)?;
         let start = self.cursor.at;
-        match items.element {
-            Some(element) => self.value(element)?,
-            None => self.cursor.skip()?,
+        let mut end = None;
+        if let Some(element) = items.element {
+            self.value(element)?;
+            end = Some(self.cursor.at);
         }
-        if first != b'{' {
-            return Ok(());
-        }
-        let end = self.cursor.at;
-        if let Some(pairs) = &items.pairs {
-            self.pair(list, pairs, start)?;
-        }
-        for selector in &items.selectors {
-            let Some(value) = self.find(start, &selector.key)? else {
-                continue;
-            };
-            let content = self.plain_text(value);
-            let matching = selector
-                .cases
-                .iter()
-                .find(|(case, _)| case.eq_ignore_ascii_case(content));
-            if let Some((_, node)) = matching {
-                self.cursor.at = start;
-                self.value(*node)?;
+        if first == b'{' {
+            if let Some(pairs) = &items.pairs {
+                self.pair(list, pairs, start)?;
+            }
+            for selector in &items.selectors {
+                if let Some(node) = self.case(selector, start)? {
+                    self.cursor.at = start;
+                    self.value(node)?;
+                    end = Some(self.cursor.at);
+                }
             }
         }
-        self.cursor.at = end;
-        Ok(())
+        self.cursor.at = end.unwrap_or(start);
+        match end {
+            Some(_) => Ok(()),
+            None => self.cursor.skip(),
+        }
+    }
+
+    /// The node of the case that the object at `start` is.
+    fn case(&mut self, selector: &Selector, start: usize) -> Result<Option<NodeId>, Broken> {
+        let Some(value) = self.find(start, &selector.key)? else {
+            return Ok(None);
+        };
+        let content = self.plain_text(value);
+        let mut cases = selector.cases.iter();
+        let matching = cases.find(|(case, _)| case.eq_ignore_ascii_case(content));
+        Ok(matching.map(|(_, node)| *node))
     }
 
     fn pair(&mut self, list: &'t Node, pairs: &Pairs, start: usize) -> Result<(), Broken> {

@@ -1,10 +1,8 @@
-//! The canonical columns as a format file names them, and where a row in the making keeps each.
+//! The canonical columns as a format file names them, and the type of each.
 //!
 //! Invariant: every column of [`Draft`] that a format may fill is here once.
 //!
 //! [`Draft`]: nightjar_detectors::event::Draft
-
-use nightjar_detectors::event::{Activity, Kind, Network, Outcome};
 
 /// A column of the canonical event.
 #[derive(
@@ -44,15 +42,15 @@ pub enum Column {
     Session,
 }
 
-/// Where a column's value is kept until the row is whole.
+/// Of what type a column's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Home {
+pub(crate) enum Type {
     Time,
-    Text(usize),
-    Flag(usize),
-    Float(usize),
-    Number(usize),
-    Word(usize),
+    Text,
+    Flag,
+    Float,
+    Number,
+    Word,
     System,
 }
 
@@ -136,49 +134,17 @@ impl Column {
         matches!(self, Time | Uid | User | Activity | Count | Bytes | Tokens)
     }
 
-    #[inline(always)]
-    pub(crate) const fn home(self) -> Home {
+    pub(crate) const fn kind(self) -> Type {
+        use Column::*;
         match self {
-            Column::Time => Home::Time,
-            Column::Uid => Home::Text(0),
-            Column::User => Home::Text(1),
-            Column::TargetUser => Home::Text(2),
-            Column::Ip => Home::Text(3),
-            Column::Country => Home::Text(4),
-            Column::Region => Home::Text(5),
-            Column::City => Home::Text(6),
-            Column::Device => Home::Text(7),
-            Column::App => Home::Text(8),
-            Column::Object => Home::Text(9),
-            Column::Model => Home::Text(10),
-            Column::Sensitivity => Home::Text(11),
-            Column::Session => Home::Text(12),
-            Column::IsAdmin => Home::Flag(0),
-            Column::Interactive => Home::Flag(1),
-            Column::Mfa => Home::Flag(2),
-            Column::DeviceManaged => Home::Flag(3),
-            Column::Lat => Home::Float(0),
-            Column::Lon => Home::Float(1),
-            Column::RadiusKm => Home::Float(2),
-            Column::Count => Home::Number(0),
-            Column::Bytes => Home::Number(1),
-            Column::Tokens => Home::Number(2),
-            Column::Activity => Home::Word(0),
-            Column::Outcome => Home::Word(1),
-            Column::Network => Home::Word(2),
-            Column::Kind => Home::Word(3),
-            Column::Asn => Home::System,
-        }
-    }
-
-    /// The byte of a word of this column's word list.
-    pub(crate) fn word(self, text: &str) -> Option<u8> {
-        match self {
-            Column::Activity => Activity::parse(text).map(|word| word as u8),
-            Column::Outcome => Outcome::parse(text).map(|word| word as u8),
-            Column::Network => Network::parse(text).map(|word| word as u8),
-            Column::Kind => Kind::parse(text).map(|word| word as u8),
-            _ => None,
+            Time => Type::Time,
+            Uid | User | TargetUser | Ip | Country | Region | City | Device | App | Object
+            | Model | Sensitivity | Session => Type::Text,
+            IsAdmin | Interactive | Mfa | DeviceManaged => Type::Flag,
+            Lat | Lon | RadiusKm => Type::Float,
+            Count | Bytes | Tokens => Type::Number,
+            Activity | Outcome | Network | Kind => Type::Word,
+            Asn => Type::System,
         }
     }
 }

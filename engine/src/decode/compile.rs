@@ -6,14 +6,13 @@
 use std::collections::BTreeMap;
 
 use super::capture::{Piece, Place};
-use super::column::{Column, Home};
+use super::column::{Column, Type};
 use super::keys::Keys;
 use super::language::{
     FormatFile, Literal, OneOrMore, SourceFile, SourceTable, SwitchFile, TestFile, TestTable, When,
 };
-use super::program::{
-    Action, Change, Check, Constant, Fill, From, Program, Source, Switch, Test, Values,
-};
+use super::program::{Action, Change, Check, Fill, From, Program, Source, Switch, Test, Values};
+use super::row::Constant;
 use super::tree::{Node, Pairs, PathError, SlotId, TreeBuilder};
 
 /// Keys that collectors wrap records in, in the order in which they are tried.
@@ -279,7 +278,7 @@ impl Compiler {
                     change: None,
                 });
             }
-            (None, None, Some(plus)) if matches!(column.home(), Home::Number(_)) => {
+            (None, None, Some(plus)) if matches!(column.kind(), Type::Number) => {
                 let plus = plus
                     .iter()
                     .map(|path| self.slot(path))
@@ -351,8 +350,8 @@ impl Compiler {
             column,
             value: literal.text(),
         };
-        match (column.home(), literal) {
-            (Home::Text(_), Literal::Text(text)) => {
+        match (column.kind(), literal) {
+            (Type::Text, Literal::Text(text)) => {
                 let start = self.constants.len() as u32;
                 self.constants.push_str(text);
                 let end = self.constants.len() as u32;
@@ -362,14 +361,12 @@ impl Compiler {
                     end,
                 }))
             }
-            (Home::Flag(_), Literal::Flag(flag)) => Ok(Constant::Flag(*flag)),
-            (Home::Number(_), Literal::Whole(number)) => u64::try_from(*number)
+            (Type::Flag, Literal::Flag(flag)) => Ok(Constant::Flag(*flag)),
+            (Type::Number, Literal::Whole(number)) => u64::try_from(*number)
                 .map(Constant::Number)
                 .map_err(|_| wrong()),
-            (Home::Word(_), Literal::Text(text)) => {
-                column.word(text).map(Constant::Word).ok_or_else(wrong)
-            }
-            (Home::System, Literal::Whole(number)) => u32::try_from(*number)
+            (Type::Word, Literal::Text(text)) => Constant::word(column, text).ok_or_else(wrong),
+            (Type::System, Literal::Whole(number)) => u32::try_from(*number)
                 .map(Constant::System)
                 .map_err(|_| wrong()),
             _ => Err(wrong()),

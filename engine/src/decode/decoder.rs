@@ -3,7 +3,6 @@
 //! Invariant: nothing but memory is kept from record to record, so what a record becomes does not depend
 //! on the records before it.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::capture::{Captured, Reader, Slot};
@@ -13,7 +12,8 @@ use super::convert::HashKey;
 use super::fill::Filler;
 use super::finish::{Ids, finish};
 use super::guess::Guesses;
-use super::program::{Program, Row, Texts, holds};
+use super::program::{Program, Texts, holds};
+use super::row::{Row, Written};
 use super::scan::{Cursor, unescape};
 use super::tree::SlotId;
 use super::{DecodeOptions, FormatError, Formats, Reject, Sink};
@@ -32,15 +32,15 @@ pub struct Decoder {
 }
 
 /// What is used again for each record.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Memory {
     captured: Captured,
     guesses: Guesses,
     overridden: Vec<(SlotId, Slot)>,
-    /// How many rows of this record are alike, by their dedup key.
-    alike: HashMap<u64, u32>,
-    hash_bytes: Vec<u8>,
-    unescaped: Vec<String>,
+    written: Written,
+    ids: Ids,
+    /// Records that lay in others as quoted text, with their escapes resolved.
+    unquoted: Vec<String>,
 }
 
 /// The record at hand.
@@ -65,7 +65,10 @@ impl Decoder {
             memory: Memory {
                 captured: Captured::new(compiled.slots),
                 guesses: Guesses::new(&compiled.tree),
-                ..Memory::default()
+                overridden: Vec::new(),
+                written: Written::default(),
+                ids: Ids::new(options.seed),
+                unquoted: Vec::new(),
             },
             formats,
             options,
@@ -172,13 +175,13 @@ impl Decoder {
         if !span.escaped {
             return self.text(content.trim_ascii(), depth, at);
         }
-        let mut unescaped = self.memory.unescaped.pop().unwrap_or_default();
-        unescaped.clear();
-        let result = match unescape(content, &mut unescaped) {
-            Ok(()) => self.text(unescaped.trim_ascii(), depth, at),
+        let mut unquoted = self.memory.unquoted.pop().unwrap_or_default();
+        unquoted.clear();
+        let result = match unescape(content, &mut unquoted) {
+            Ok(()) => self.text(unquoted.trim_ascii(), depth, at),
             Err(_) => Err(Reject::NotJson),
         };
-        self.memory.unescaped.push(unescaped);
+        self.memory.unquoted.push(unquoted);
         result
     }
 
@@ -219,7 +222,7 @@ impl Decoder {
         let captured = &self.memory.captured;
         let texts = Texts {
             record: text,
-            arena: &captured.arena,
+            unescaped: &captured.unescaped,
             constants: &self.compiled.constants,
         };
         let knows = |program: &Program| {
@@ -259,7 +262,7 @@ impl Decoder {
             self.row(program, text, true, at);
             return Ok(());
         }
-        self.memory.alike.clear();
+        self.memory.ids.begin();
         let ends = std::mem::take(&mut self.memory.captured.row_ends);
         let rows = std::mem::take(&mut self.memory.captured.row_slots);
         let mut start = 0;
@@ -287,54 +290,40 @@ impl Decoder {
     /// Hands over one row, which may be the only one of its record.
     fn row(&mut self, program: usize, text: &str, only: bool, at: &mut Record<'_>) {
         let program = &self.compiled.programs[program];
+        let memory = &mut self.memory;
         let mut filled = program.always;
-        for id in self.memory.captured.touched() {
+        for id in memory.captured.touched() {
             filled |= program.fills(id);
         }
-        for (id, _) in &self.memory.overridden {
+        for (id, _) in &memory.overridden {
             filled |= program.fills(*id);
         }
-        let (slots, arena) = (&self.memory.captured.slots, &mut self.memory.captured.arena);
+        memory.written.clear();
         let mut filler = Filler {
-            record: text,
-            constants: &self.compiled.constants,
-            arena,
-            slots,
+            program,
+            texts: Texts {
+                record: text,
+                unescaped: &memory.captured.unescaped,
+                constants: &self.compiled.constants,
+            },
+            slots: &memory.captured.slots,
             key: &self.key,
             tools: &*self.options.tools,
+            written: &mut memory.written,
+            row: Row::default(),
         };
-        let mut row = Row::default();
-        match filler.run(program, filled, &mut row) {
+        match filler.run(filled) {
             Err(reason) => return at.sink.reject(reason),
             Ok(false) => return at.sink.ignored(),
-            Ok(true) if !row.has(Column::Time) => return at.sink.reject(Reject::MissingTime),
+            Ok(true) if !filler.row.has(Column::Time) => {
+                return at.sink.reject(Reject::MissingTime);
+            }
             Ok(true) => {}
         }
-        finish(&mut row, &mut filler, self.options.show_objects);
-        let class = self.class(program, text);
-        let ids = Ids {
-            seed: self.options.seed,
-            alike: (!only).then_some(&mut self.memory.alike),
-            hash_bytes: &mut self.memory.hash_bytes,
-        };
-        let constants = &self.compiled.constants;
-        let mut draft = ids.draft(&mut row, text, constants, &mut self.memory.captured.arena);
-        draft.class = class;
-        draft.offset = at.offset;
-        at.sink.row(draft);
-    }
-
-    fn class(&self, program: &Program, text: &str) -> u8 {
-        let captured = &self.memory.captured;
-        let texts = Texts {
-            record: text,
-            arena: &captured.arena,
-            constants: &self.compiled.constants,
-        };
-        let other = program
-            .classes
-            .iter()
-            .find(|(_, when)| holds(when, &captured.slots, texts));
-        other.map_or(program.class, |(class, _)| *class)
+        finish(&mut filler, self.options.show_objects);
+        let class = filler.class();
+        let mut row = filler.row.finish(&memory.written);
+        (row.class, row.offset) = (class, at.offset);
+        memory.ids.hand_over(row, only, at.sink);
     }
 }

@@ -5,55 +5,43 @@
 
 use std::fmt::Write;
 
-use super::capture::{Piece, Place, Slot, Tag};
-use super::column::{Column, Home};
+use super::capture::{Slot, Tag};
+use super::column::{Column, Type};
 use super::convert::{self, Address, HashKey};
 use super::country::country_code;
 use super::language::AddressRule;
-use super::program::{
-    Action, Change, Constant, Fill, From, Program, Row, Source, Texts, Values, holds,
-};
+use super::program::{Action, Change, Fill, From, Program, Source, Texts, Values, holds};
+use super::row::{Constant, Row, Written};
 use super::time::{TimeError, parse_epoch, parse_time};
 use super::{Reject, ToolLookup};
 
 /// Longer names are no names; they are hashed, so that no one value can fill the state.
 const NAME_BYTES_MAX: usize = 1024;
 
-/// What a run needs besides the slots.
-pub(crate) struct Filler<'a> {
-    pub(crate) record: &'a str,
-    pub(crate) constants: &'a str,
-    pub(crate) arena: &'a mut String,
+/// A run of a program over the slots of one row.
+pub(crate) struct Filler<'a, 'w> {
+    pub(crate) program: &'a Program,
+    pub(crate) texts: Texts<'a>,
     pub(crate) slots: &'a [Slot],
     pub(crate) key: &'a HashKey,
     pub(crate) tools: &'a ToolLookup,
+    pub(crate) written: &'w mut Written,
+    pub(crate) row: Row<'a>,
 }
 
-impl Filler<'_> {
-    fn texts(&self) -> Texts<'_> {
-        Texts {
-            record: self.record,
-            arena: self.arena,
-            constants: self.constants,
-        }
-    }
-
-    /// Fills a row; `false` where the record is no activity. `filled`: the program's columns, one bit
+impl<'a> Filler<'a, '_> {
+    /// Fills the row; `false` where the record is no activity. `filled`: the program's columns, one bit
     /// each, for which the record may hold a value.
-    pub(crate) fn run(
-        &mut self,
-        program: &Program,
-        mut filled: u32,
-        row: &mut Row,
-    ) -> Result<bool, Reject> {
+    pub(crate) fn run(&mut self, mut filled: u32) -> Result<bool, Reject> {
+        let program = self.program;
         for (when, action) in &program.rules {
-            if holds(when, self.slots, self.texts()) && !self.act(program, action, row)? {
+            if holds(when, self.slots, self.texts) && !self.act(action)? {
                 return Ok(false);
             }
         }
         for switch in &program.switches {
-            if let Some(action) = switch.action(self.slots, self.texts())
-                && !self.act(program, action, row)?
+            if let Some(action) = switch.action(self.slots, self.texts)
+                && !self.act(action)?
             {
                 return Ok(false);
             }
@@ -64,31 +52,45 @@ impl Filler<'_> {
             // Most columns are one place as it stands.
             if let Some(slot) = fill.plain {
                 let slot = self.slots[usize::from(slot)];
-                if slot.tag != Tag::Absent && !row.has(fill.column) {
-                    self.convert(program, fill.column, slot, None, row)?;
+                if slot.tag != Tag::Absent && !self.row.has(fill.column) {
+                    self.convert(fill.column, slot, None)?;
                 }
             } else {
-                self.column(program, fill, row)?;
+                self.column(fill)?;
             }
         }
-        Ok(row.set & program.require == program.require)
+        Ok(self.row.set & program.require == program.require)
     }
 
-    fn act(&mut self, program: &Program, action: &Action, row: &mut Row) -> Result<bool, Reject> {
+    /// The lateness class of the row.
+    pub(crate) fn class(&self) -> u8 {
+        let mut others = self.program.classes.iter();
+        let other = others.find(|(_, when)| holds(when, self.slots, self.texts));
+        other.map_or(self.program.class, |(class, _)| *class)
+    }
+
+    fn act(&mut self, action: &'a Action) -> Result<bool, Reject> {
         for (column, constant) in &action.set {
-            if !row.has(*column) {
-                row.put(*column, *constant);
+            if !self.row.has(*column) {
+                self.put(*column, *constant);
             }
         }
         for fill in &action.columns {
-            self.column(program, fill, row)?;
+            self.column(fill)?;
         }
         Ok(!action.ignore)
     }
 
-    fn column(&mut self, program: &Program, fill: &Fill, row: &mut Row) -> Result<(), Reject> {
+    fn put(&mut self, column: Column, value: Constant) {
+        match value {
+            Constant::Text(piece) => self.row.put_text(column, self.texts.get(piece)),
+            value => self.row.put(column, value),
+        }
+    }
+
+    fn column(&mut self, fill: &'a Fill) -> Result<(), Reject> {
         let column = fill.column;
-        if row.has(column) {
+        if self.row.has(column) {
             return Ok(());
         }
         for source in &fill.sources {
@@ -97,40 +99,34 @@ impl Filler<'_> {
             {
                 continue;
             }
-            self.source(program, column, source, row)?;
-            if row.has(column) {
+            self.source(column, source)?;
+            if self.row.has(column) {
                 break;
             }
         }
         Ok(())
     }
 
-    fn source(
-        &mut self,
-        program: &Program,
-        column: Column,
-        source: &Source,
-        row: &mut Row,
-    ) -> Result<(), Reject> {
-        if !source.when.is_empty() && !holds(&source.when, self.slots, self.texts()) {
+    fn source(&mut self, column: Column, source: &'a Source) -> Result<(), Reject> {
+        if !source.when.is_empty() && !holds(&source.when, self.slots, self.texts) {
             return Ok(());
         }
         let slot = match &source.from {
             From::Slot(slot) => self.slots[usize::from(*slot)],
             From::Constant(constant) => {
-                row.put(column, *constant);
+                self.put(column, *constant);
                 return Ok(());
             }
             From::Sum { plus, minus } => {
                 if let Some(sum) = self.sum(column, plus, minus)? {
-                    row.put(column, Constant::Number(sum));
+                    self.row.put(column, Constant::Number(sum));
                 }
                 return Ok(());
             }
         };
         match &source.change {
-            None => self.convert(program, column, slot, None, row),
-            Some(change) => self.changed(program, column, slot, change, row),
+            None => self.convert(column, slot, None),
+            Some(change) => self.changed(column, slot, change),
         }
     }
 
@@ -138,71 +134,64 @@ impl Filler<'_> {
     fn sum(&self, column: Column, plus: &[u16], minus: &[u16]) -> Result<Option<u64>, Reject> {
         let mut total = None;
         for id in plus {
-            if let Some(number) = self.volume(column, self.slots[usize::from(*id)])? {
+            if let Some(number) = self.volume_of(column, self.slots[usize::from(*id)])? {
                 total = Some(total.unwrap_or(0u64).saturating_add(number));
             }
         }
         for id in minus {
-            if let Some(number) = self.volume(column, self.slots[usize::from(*id)])? {
+            if let Some(number) = self.volume_of(column, self.slots[usize::from(*id)])? {
                 total = total.map(|total| total.saturating_sub(number));
             }
         }
         Ok(total)
     }
 
-    fn volume(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
+    fn volume_of(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
         match slot.tag {
             Tag::Absent => Ok(None),
-            Tag::Number | Tag::Text => {
-                convert::volume(self.texts().get(slot.piece)).ok_or(Reject::WrongType { column })
-            }
+            Tag::Number | Tag::Text => volume(column, self.texts.get(slot.piece)),
             _ => Err(Reject::WrongType { column }),
         }
     }
 
     /// A value that is cut, translated or looked up on its way.
-    fn changed(
-        &mut self,
-        program: &Program,
-        column: Column,
-        mut slot: Slot,
-        change: &Change,
-        row: &mut Row,
-    ) -> Result<(), Reject> {
+    fn changed(&mut self, column: Column, slot: Slot, change: &'a Change) -> Result<(), Reject> {
         if let Some(values) = &change.values {
             if let Some(constant) = self.translate(slot, values) {
-                row.put(column, constant);
+                self.put(column, constant);
             }
             return Ok(());
         }
-        if let Tag::Text = slot.tag {
-            let whole = self.texts().get(slot.piece);
-            let mut part = whole;
+        let Some(mut text) = self.texts.scalar(slot) else {
+            return if change.tool {
+                Ok(())
+            } else {
+                self.convert(column, slot, None)
+            };
+        };
+        if slot.tag == Tag::Text {
             if let Some(mark) = &change.after {
-                part = part
+                text = text
                     .rsplit_once(mark.as_str())
-                    .map_or(part, |(_, after)| after);
+                    .map_or(text, |(_, after)| after);
             }
             if let Some(mark) = &change.before {
-                part = part
+                text = text
                     .split_once(mark.as_str())
-                    .map_or(part, |(before, _)| before);
+                    .map_or(text, |(before, _)| before);
             }
-            slot.piece = within(slot.piece, whole, part);
         }
         if change.tool {
-            let name = self.texts().scalar(slot).and_then(|text| self.tool(text));
-            if let Some(name) = name {
-                let piece = self.push(|arena| arena.push_str(&name));
-                row.put_piece(column, piece);
+            if let Some(name) = self.tool(text) {
+                self.write(column, |written| written.push_str(&name));
             }
             return Ok(());
         }
-        self.convert(program, column, slot, Some(change), row)
+        self.typed(column, slot.tag, text, Some(change))
     }
 
     fn translate(&self, slot: Slot, values: &Values) -> Option<Constant> {
-        let text = self.texts().scalar(slot)?;
+        let text = self.texts.scalar(slot)?;
         let known = values
             .words
             .get(text.as_bytes())
@@ -218,57 +207,54 @@ impl Filler<'_> {
         (self.tools)(host)
     }
 
-    fn push(&mut self, write: impl FnOnce(&mut String)) -> Piece {
-        let start = self.arena.len() as u32;
-        write(self.arena);
-        Piece {
-            place: Place::Arena,
-            start,
-            end: self.arena.len() as u32,
-        }
-    }
-
     #[inline]
     fn convert(
         &mut self,
-        program: &Program,
         column: Column,
         slot: Slot,
-        change: Option<&Change>,
-        row: &mut Row,
+        change: Option<&'a Change>,
     ) -> Result<(), Reject> {
-        if let (Home::Text(at), Tag::Text | Tag::Number) = (column.home(), slot.tag) {
-            self.text(column, at, slot.piece, change, row);
-            return Ok(());
+        match self.texts.scalar(slot) {
+            Some(text) => self.typed(column, slot.tag, text, change),
+            None if column.is_needed() => Err(Reject::WrongType { column }),
+            None => Ok(()),
         }
-        if slot.tag == Tag::Container {
-            return if column.is_needed() {
-                Err(Reject::WrongType { column })
-            } else {
-                Ok(())
-            };
-        }
-        let text = self.texts().scalar(slot).unwrap_or_default();
-        let value = match column.home() {
-            Home::Time => return self.time(program, slot, row),
-            Home::Text(_) => None,
-            Home::Flag(_) => convert::flag(text.trim_ascii()).map(Constant::Flag),
-            Home::Float(_) => convert::float(text).map(Constant::Float),
-            Home::Number(_) => self.volume(column, slot)?.map(Constant::Number),
-            Home::Word(_) => column.word(text).map(Constant::Word),
-            Home::System => convert::system_number(text).map(Constant::System),
+    }
+
+    /// A scalar into a value of its column's type.
+    #[inline(always)]
+    fn typed(
+        &mut self,
+        column: Column,
+        tag: Tag,
+        text: &'a str,
+        change: Option<&'a Change>,
+    ) -> Result<(), Reject> {
+        let is_text = matches!(tag, Tag::Text | Tag::Number);
+        let value = match column.kind() {
+            Type::Text if is_text => {
+                self.text(column, text, change);
+                return Ok(());
+            }
+            Type::Text => None,
+            Type::Time => return self.time(tag, text),
+            Type::Flag => convert::flag(text.trim_ascii()).map(Constant::Flag),
+            Type::Float => convert::float(text).map(Constant::Float),
+            Type::Number if is_text => volume(column, text)?.map(Constant::Number),
+            Type::Number => return Err(Reject::WrongType { column }),
+            Type::Word => Constant::word(column, text),
+            Type::System => convert::system_number(text).map(Constant::System),
         };
         if let Some(value) = value {
-            row.put(column, value);
+            self.row.put(column, value);
         }
         Ok(())
     }
 
-    fn time(&mut self, program: &Program, slot: Slot, row: &mut Row) -> Result<(), Reject> {
-        let text = self.texts().get(slot.piece);
-        let time = match slot.tag {
+    fn time(&mut self, tag: Tag, text: &str) -> Result<(), Reject> {
+        let time = match tag {
             Tag::Text if convert::says_nothing(text) => return Ok(()),
-            Tag::Text => parse_time(text, program.zone_minutes),
+            Tag::Text => parse_time(text, self.program.zone_minutes),
             Tag::Number => parse_epoch(text),
             _ => {
                 return Err(Reject::WrongType {
@@ -276,105 +262,89 @@ impl Filler<'_> {
                 });
             }
         };
-        row.time = time.map_err(|error| match error {
+        self.row.put_time(time.map_err(|error| match error {
             TimeError::Unreadable => Reject::BadTime,
             TimeError::OutOfRange => Reject::TimeOutOfRange,
-        })?;
-        row.set |= Column::Time.bit();
+        })?);
         Ok(())
     }
 
-    #[inline]
-    fn text(
-        &mut self,
-        column: Column,
-        at: usize,
-        piece: Piece,
-        change: Option<&Change>,
-        row: &mut Row,
-    ) {
-        let whole = self.texts().get(piece);
-        let text = convert::trimmed(whole);
+    #[inline(always)]
+    fn text(&mut self, column: Column, text: &'a str, change: Option<&'a Change>) {
+        let text = convert::trimmed(text);
         if convert::says_nothing(text) {
             return;
         }
-        let piece = within(piece, whole, text);
-        let filled = match column {
-            Column::User | Column::TargetUser => self.user(piece, change),
-            Column::Ip => self.address(piece),
-            Column::Country => self.country(piece),
+        match column {
+            Column::User | Column::TargetUser => self.user(column, text, change),
+            Column::Ip => self.address(text),
+            Column::Country => {
+                if let Some(code) = country_code(text) {
+                    self.row.put_text(column, code);
+                }
+            }
             Column::Object => {
                 let known = change.is_some_and(|change| change.hashed);
-                row.object_hashed = known && convert::is_hex(text);
-                Some(piece)
+                self.row.object_hashed = known && convert::is_hex(text);
+                self.row.put_text(column, text);
             }
-            _ if text.len() <= NAME_BYTES_MAX => Some(piece),
-            _ => Some(self.hashed(piece)),
-        };
-        if let Some(piece) = filled {
-            row.texts[at] = piece;
-            row.set |= column.bit();
+            _ if text.len() <= NAME_BYTES_MAX => self.row.put_text(column, text),
+            _ => self.hash(column, text),
         }
     }
 
-    /// The keyed hash of a name.
-    pub(crate) fn hashed(&mut self, piece: Piece) -> Piece {
-        let hash = self.key.hash(self.texts().get(piece));
-        self.push(|arena| convert::push_hex(hash, arena))
+    fn write(&mut self, column: Column, write: impl FnOnce(&mut String)) {
+        self.written.push(column, write);
+        self.row.set |= column.bit();
     }
 
-    fn user(&mut self, piece: Piece, change: Option<&Change>) -> Option<Piece> {
-        let whole = self.texts().get(piece);
-        let text = convert::unwrap_claim(whole).trim_ascii();
-        if convert::says_nothing(text) {
-            return None;
+    /// Puts the keyed hash of a name.
+    fn hash(&mut self, column: Column, name: &str) {
+        let hash = self.key.hash(name);
+        self.write(column, |written| convert::push_hex(hash, written));
+    }
+
+    /// Replaces the name of the object by its keyed hash.
+    pub(crate) fn hash_object(&mut self) {
+        let name = self.written.get(Column::Object).or(self.row.draft.object);
+        if let Some(hash) = name.map(|name| self.key.hash(name)) {
+            self.write(Column::Object, |written| convert::push_hex(hash, written));
         }
-        let piece = within(piece, whole, text);
+    }
+
+    fn user(&mut self, column: Column, whole: &'a str, change: Option<&'a Change>) {
+        let text = convert::trimmed(convert::unwrap_claim(whole));
+        if text.len() != whole.len() && convert::says_nothing(text) {
+            return;
+        }
         let rule = change.and_then(|change| change.address);
         if rule.is_some() && !convert::is_address(text) {
-            return (rule == Some(AddressRule::OrHash)).then(|| self.hashed(piece));
+            if rule == Some(AddressRule::OrHash) {
+                self.hash(column, text);
+            }
+        } else if NAME_BYTES_MAX < text.len() {
+            self.hash(column, text);
+        } else if convert::is_lower(text.as_bytes()) {
+            self.row.put_text(column, text);
+        } else {
+            let lower = text.to_lowercase();
+            self.write(column, |written| written.push_str(&lower));
         }
-        if NAME_BYTES_MAX < text.len() {
-            return Some(self.hashed(piece));
-        }
-        Some(self.lowered(piece))
     }
 
-    fn lowered(&mut self, piece: Piece) -> Piece {
-        let text = self.texts().get(piece);
-        if convert::is_lower(text.as_bytes()) {
-            return piece;
-        }
-        let lower = text.to_lowercase();
-        self.push(|arena| arena.push_str(&lower))
-    }
-
-    fn address(&mut self, piece: Piece) -> Option<Piece> {
-        let whole = self.texts().get(piece);
-        match convert::address(whole)? {
-            Address::Borrowed(part) => Some(within(piece, whole, part)),
+    fn address(&mut self, text: &'a str) {
+        match convert::address(text) {
+            Some(Address::Borrowed(part)) => self.row.put_text(Column::Ip, part),
             // Writing to a String cannot fail.
-            Address::Parsed(parsed) => Some(self.push(|arena| _ = write!(arena, "{parsed}"))),
+            Some(Address::Parsed(address)) => {
+                self.write(Column::Ip, |written| _ = write!(written, "{address}"));
+            }
+            None => {}
         }
-    }
-
-    fn country(&mut self, piece: Piece) -> Option<Piece> {
-        let text = self.texts().get(piece);
-        let code = country_code(text)?;
-        if code == text {
-            return Some(piece);
-        }
-        Some(self.push(|arena| arena.push_str(code)))
     }
 }
 
-/// The piece of a part of a piece's text.
-#[inline]
-fn within(piece: Piece, whole: &str, part: &str) -> Piece {
-    let start = piece.start + (part.as_ptr() as usize - whole.as_ptr() as usize) as u32;
-    Piece {
-        place: piece.place,
-        start,
-        end: start + part.len() as u32,
-    }
+/// A volume; `None` if the text says nothing.
+fn volume(column: Column, text: &str) -> Result<Option<u64>, Reject> {
+    convert::volume(text).ok_or(Reject::WrongType { column })
 }

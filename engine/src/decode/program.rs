@@ -3,12 +3,11 @@
 //! Invariant: a program reads slots only, so a row is a function of the record. For each column the
 //! first source with a value decides: matching rules in order, then switches, then `columns`.
 
-use nightjar_detectors::event::{Activity, Kind, Network, Outcome};
-
 use super::capture::{Piece, Place, Slot, Tag};
-use super::column::{Column, Home};
+use super::column::Column;
 use super::keys::Keys;
 use super::language::AddressRule;
+use super::row::Constant;
 use super::tree::SlotId;
 
 /// A format, ready to run.
@@ -107,17 +106,6 @@ pub(crate) struct Fill {
     pub(crate) sources: Vec<Source>,
 }
 
-/// A constant, checked against its column.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Constant {
-    Text(Piece),
-    Word(u8),
-    Flag(bool),
-    Number(u64),
-    Float(f64),
-    System(u32),
-}
-
 /// One way to fill a column.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -156,121 +144,20 @@ pub(crate) struct Values {
     pub(crate) otherwise: Option<Constant>,
 }
 
-/// A row in the making.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Row {
-    /// The bits of the columns that have a value.
-    pub(crate) set: u32,
-    pub(crate) time: i64,
-    pub(crate) texts: [Piece; 13],
-    pub(crate) flags: [bool; 4],
-    pub(crate) floats: [f64; 3],
-    pub(crate) numbers: [u64; 3],
-    pub(crate) words: [u8; 4],
-    pub(crate) system: u32,
-    /// The object is a keyed hash already.
-    pub(crate) object_hashed: bool,
-}
-
-impl Row {
-    pub(crate) fn has(&self, column: Column) -> bool {
-        self.set & column.bit() != 0
-    }
-
-    pub(crate) fn put(&mut self, column: Column, value: Constant) {
-        self.set |= column.bit();
-        match (column.home(), value) {
-            (Home::Text(at), Constant::Text(piece)) => self.texts[at] = piece,
-            (Home::Flag(at), Constant::Flag(flag)) => self.flags[at] = flag,
-            (Home::Float(at), Constant::Float(float)) => self.floats[at] = float,
-            (Home::Number(at), Constant::Number(number)) => self.numbers[at] = number,
-            (Home::Word(at), Constant::Word(word)) => self.words[at] = word,
-            (Home::System, Constant::System(number)) => self.system = number,
-            // The compiler checks constants against their columns.
-            _ => self.set &= !column.bit(),
-        }
-    }
-
-    pub(crate) fn piece(&self, column: Column) -> Option<Piece> {
-        match column.home() {
-            Home::Text(at) if self.has(column) => Some(self.texts[at]),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn put_piece(&mut self, column: Column, piece: Piece) {
-        self.put(column, Constant::Text(piece));
-    }
-
-    pub(crate) fn flag(&self, column: Column) -> Option<bool> {
-        match column.home() {
-            Home::Flag(at) if self.has(column) => Some(self.flags[at]),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn float(&self, column: Column) -> Option<f64> {
-        match column.home() {
-            Home::Float(at) if self.has(column) => Some(self.floats[at]),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn number(&self, column: Column) -> Option<u64> {
-        match column.home() {
-            Home::Number(at) if self.has(column) => Some(self.numbers[at]),
-            _ => None,
-        }
-    }
-
-    fn word(&self, column: Column) -> Option<usize> {
-        match column.home() {
-            Home::Word(at) if self.has(column) => Some(usize::from(self.words[at])),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn activity(&self) -> Activity {
-        let word = self
-            .word(Column::Activity)
-            .and_then(|word| Activity::ALL.get(word));
-        word.copied().unwrap_or(Activity::Other)
-    }
-
-    pub(crate) fn outcome(&self) -> Outcome {
-        let word = self
-            .word(Column::Outcome)
-            .and_then(|word| Outcome::ALL.get(word));
-        word.copied().unwrap_or(Outcome::Unknown)
-    }
-
-    pub(crate) fn network(&self) -> Option<Network> {
-        self.word(Column::Network)
-            .and_then(|word| Network::ALL.get(word))
-            .copied()
-    }
-
-    pub(crate) fn kind(&self) -> Option<Kind> {
-        self.word(Column::Kind)
-            .and_then(|word| Kind::ALL.get(word))
-            .copied()
-    }
-}
-
 /// The texts that pieces lie in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Texts<'a> {
     pub(crate) record: &'a str,
-    pub(crate) arena: &'a str,
+    pub(crate) unescaped: &'a str,
     pub(crate) constants: &'a str,
 }
 
 impl<'a> Texts<'a> {
     #[inline(always)]
-    pub(crate) fn get(&self, piece: Piece) -> &'a str {
+    pub(crate) fn get(self, piece: Piece) -> &'a str {
         let text = match piece.place {
             Place::Record => self.record,
-            Place::Arena => self.arena,
+            Place::Unescaped => self.unescaped,
             Place::Constant => self.constants,
         };
         text.get(piece.start as usize..piece.end as usize)
@@ -279,7 +166,7 @@ impl<'a> Texts<'a> {
 
     /// A scalar's characters; nothing for containers.
     #[inline(always)]
-    pub(crate) fn scalar(&self, slot: Slot) -> Option<&'a str> {
+    pub(crate) fn scalar(self, slot: Slot) -> Option<&'a str> {
         match slot.tag {
             Tag::Text | Tag::Number => Some(self.get(slot.piece)),
             Tag::True => Some("true"),

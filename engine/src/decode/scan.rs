@@ -114,12 +114,12 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(always)]
-    fn byte(&self, at: usize) -> Option<u8> {
+    pub(crate) fn byte(&self, at: usize) -> Option<u8> {
         self.text.as_bytes().get(at).copied()
     }
 
     #[inline(always)]
-    pub(crate) fn chunk(&self, at: usize) -> Option<[u8; 16]> {
+    fn chunk(&self, at: usize) -> Option<[u8; 16]> {
         self.text.as_bytes().get(at..)?.first_chunk().copied()
     }
 

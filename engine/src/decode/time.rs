@@ -86,38 +86,44 @@ fn millis(digits: &[u8]) -> i64 {
 
 /// `2024-05-06T07:08:09.123+02:00`, with a space for the T, without seconds or zone.
 fn calendar(bytes: &[u8], zone_minutes: i32) -> Option<i64> {
-    let [
-        y0,
-        y1,
-        y2,
-        y3,
-        b'-',
-        m0,
-        m1,
-        b'-',
-        d0,
-        d1,
-        b'T' | b't' | b' ',
-        clock @ ..,
-    ] = bytes
-    else {
-        return None;
-    };
-    let days = days(
-        number(&[*y0, *y1, *y2, *y3])?,
-        number(&[*m0, *m1])?,
-        number(&[*d0, *d1])?,
-    )?;
-    let (clock_ms, rest) = clock_ms(clock)?;
+    let (head, rest) = bytes.split_first_chunk::<16>()?;
+    let digits = digits_of(*head).or_else(|| {
+        let mut usual = *head;
+        if matches!(usual[10], b't' | b' ') {
+            usual[10] = b'T';
+        }
+        digits_of(usual)
+    })?;
+    let two = |at: usize| i64::from(digits[at]) * 10 + i64::from(digits[at + 1]);
+    let days = days(two(0) * 100 + two(2), two(5), two(8))?;
+    let (clock_ms, rest) = clock_ms(two(11), two(14), rest)?;
     Some(days * 86_400_000 + clock_ms - zone(rest, zone_minutes)? * 60_000)
 }
 
-/// Milliseconds since midnight of `07:08`, `07:08:09` or `07:08:09.123456789`, and what follows.
-fn clock_ms(bytes: &[u8]) -> Option<(i64, &[u8])> {
-    let [h0, h1, b':', m0, m1, rest @ ..] = bytes else {
-        return None;
+/// The digits of `2024-05-06T07:08` in their places, zeros in the others.
+fn digits_of(head: [u8; 16]) -> Option<[u8; 16]> {
+    const FORM: [u8; 16] = *b"0000-00-00T00:00";
+    const HIGH: u128 = u128::from_le_bytes([0x80; 16]);
+    // What lifts a byte to its high bit once it is no digit, or another mark than the form has.
+    const LIFT: u128 = {
+        let (mut lift, mut at) = ([0x7f; 16], 0);
+        while at < 16 {
+            if FORM[at] == b'0' {
+                lift[at] = 0x76;
+            }
+            at += 1;
+        }
+        u128::from_le_bytes(lift)
     };
-    let (hours, minutes) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?);
+    let digits = u128::from_le_bytes(head) ^ u128::from_le_bytes(FORM);
+    // No sum of two bytes runs into the next while their high bits are clear.
+    let fits = digits & HIGH == 0 && (digits + LIFT) & HIGH == 0;
+    fits.then(|| digits.to_le_bytes())
+}
+
+/// Milliseconds since midnight of hours, minutes and, in `rest`, `:09` or `:09.123456789`; and what
+/// follows.
+fn clock_ms(hours: i64, minutes: i64, rest: &[u8]) -> Option<(i64, &[u8])> {
     let (seconds, rest) = match rest {
         [b':', s0, s1, rest @ ..] => (number(&[*s0, *s1])?, rest),
         _ => (0, rest),
@@ -182,7 +188,11 @@ fn worded(bytes: &[u8], zone_minutes: i32) -> Option<i64> {
         return None;
     }
     let days = days(year, month as i64 + 1, number(day)?)?;
-    let (clock_ms, rest) = clock_ms(parts.next()?)?;
+    let [h0, h1, b':', m0, m1, rest @ ..] = parts.next()? else {
+        return None;
+    };
+    let (hours, minutes) = (number(&[*h0, *h1])?, number(&[*m0, *m1])?);
+    let (clock_ms, rest) = clock_ms(hours, minutes, rest)?;
     Some(days * 86_400_000 + clock_ms - zone(rest, zone_minutes)? * 60_000)
 }
 
