@@ -1,4 +1,4 @@
-//! Nightjar beside a bare loop, and the size of its state.
+//! Nightjar beside a bare loop and an ordinary one, decoding by format, and the size of the state.
 //!
 //! `cargo bench -p nightjar-benches --bench side_by_side -- [--json] [--rounds N] [--events N] [--per-day N]`
 //!
@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use nightjar_benches::kernel::{core_seconds, peak_bytes};
-use nightjar_benches::{Workload, bare, ours, workload};
+use nightjar_benches::{Workload, bare, ours, owned, workload};
 use serde::Serialize;
 
 const USERS: u32 = 10_000;
@@ -34,6 +34,18 @@ struct Line {
     megabytes_per_second: f64,
     /// Speed in that of the bare loop.
     ratio: f64,
+    /// Speed in that of the ordinary loop.
+    ratio_ordinary: f64,
+}
+
+/// Decoding of one format, recognised among all.
+#[derive(Serialize)]
+struct Format {
+    format: &'static str,
+    records: usize,
+    bytes_per_record: usize,
+    records_per_second: f64,
+    megabytes_per_second: f64,
 }
 
 #[derive(Serialize)]
@@ -49,6 +61,7 @@ struct State {
 struct Report {
     rounds: usize,
     lines: Vec<Line>,
+    formats: Vec<Format>,
     state: State,
 }
 
@@ -67,6 +80,7 @@ fn main() -> ExitCode {
     let report = Report {
         rounds: options.rounds,
         lines,
+        formats: by_format(options.rounds),
         state,
     };
     if options.json {
@@ -104,13 +118,14 @@ fn options(mut words: impl Iterator<Item = String>) -> Option<Options> {
 
 fn compare(workload: &Workload, rounds: usize) -> Vec<Line> {
     let setup = ours::setup(workload.format);
-    let mut seconds: [Vec<f64>; 3] = Default::default();
+    let mut seconds: [Vec<f64>; 4] = Default::default();
     for _ in 0..rounds {
         seconds[0].push(timed(|| bare::count(workload)));
-        seconds[1].push(timed(|| ours::decode(&setup, workload)));
-        seconds[2].push(timed(|| ours::judge(&setup, ours::read(&setup, workload))));
+        seconds[1].push(timed(|| owned::count(workload)));
+        seconds[2].push(timed(|| ours::decode(&setup, workload)));
+        seconds[3].push(timed(|| ours::judge(&setup, ours::read(&setup, workload))));
     }
-    let [bare, decode, backtest] = seconds.map(median);
+    let [bare, ordinary, decode, backtest] = seconds.map(median);
     let line = |(what, seconds): (&'static str, f64)| Line {
         workload: workload.name,
         what,
@@ -118,13 +133,32 @@ fn compare(workload: &Workload, rounds: usize) -> Vec<Line> {
         events_per_second: workload.len() as f64 / seconds,
         megabytes_per_second: workload.bytes() as f64 / 1e6 / seconds,
         ratio: bare / seconds,
+        ratio_ordinary: ordinary / seconds,
     };
     let whats = [
         ("bare loop", bare),
+        ("ordinary loop", ordinary),
         ("decode", decode),
         ("backtest", backtest),
     ];
     whats.into_iter().map(line).collect()
+}
+
+/// What a company of 300 logs in a week, decoded with all formats loaded.
+fn by_format(rounds: usize) -> Vec<Format> {
+    let setup = ours::setup_of_all_formats();
+    let measure = |workload: &Workload| {
+        let seconds = (0..rounds).map(|_| timed(|| ours::decode(&setup, workload)));
+        let seconds = median(seconds.collect());
+        Format {
+            format: workload.format,
+            records: workload.len(),
+            bytes_per_record: workload.bytes() / workload.len().max(1),
+            records_per_second: workload.len() as f64 / seconds,
+            megabytes_per_second: workload.bytes() as f64 / 1e6 / seconds,
+        }
+    };
+    workload::by_format(300, 7).iter().map(measure).collect()
 }
 
 /// Dropping what the work gives belongs to the work. Seconds of this thread on a core where the kernel
@@ -160,13 +194,33 @@ fn print(report: &Report) {
         USERS, report.rounds
     );
     println!(
-        "{:<22} {:<10} {:>12} {:>8} {:>10}",
-        "", "", "events/s", "MB/s", "bare loop"
+        "{:<22} {:<14} {:>12} {:>8} {:>10} {:>14}",
+        "", "", "events/s", "MB/s", "bare loop", "ordinary loop"
     );
     for line in &report.lines {
         println!(
-            "{:<22} {:<10} {:>12.0} {:>8.0} {:>9.2}x",
-            line.workload, line.what, line.events_per_second, line.megabytes_per_second, line.ratio
+            "{:<22} {:<14} {:>12.0} {:>8.0} {:>9.2}x {:>13.2}x",
+            line.workload,
+            line.what,
+            line.events_per_second,
+            line.megabytes_per_second,
+            line.ratio,
+            line.ratio_ordinary
+        );
+    }
+    println!("\ndecoding, recognised among all formats");
+    println!(
+        "{:<22} {:>8} {:>12} {:>12} {:>8}",
+        "", "records", "bytes each", "records/s", "MB/s"
+    );
+    for line in &report.formats {
+        println!(
+            "{:<22} {:>8} {:>12} {:>12.0} {:>8.0}",
+            line.format,
+            line.records,
+            line.bytes_per_record,
+            line.records_per_second,
+            line.megabytes_per_second
         );
     }
     let State {

@@ -1,4 +1,4 @@
-//! What a short program of one's own would do: `serde_json` into a struct, one hash map, one window.
+//! The shortest program of one's own: `serde_json` into a struct, one hash map, one window.
 //!
 //! It is as fast as such a loop can honestly be: fields borrowed from the record, a parser for the one
 //! form of time at hand, one look-up a record, no late events, no state beyond the window. The hash map
@@ -13,12 +13,12 @@ use crate::Workload;
 const WINDOW_MS: i64 = 5 * 60 * 1000;
 
 /// The fields of an event that the question needs.
-struct Event<'a> {
-    time: &'a str,
-    user: &'a str,
-    ip: &'a str,
-    activity: &'a str,
-    bytes: u64,
+pub(crate) struct Event<'a> {
+    pub(crate) time: &'a str,
+    pub(crate) user: &'a str,
+    pub(crate) ip: &'a str,
+    pub(crate) activity: &'a str,
+    pub(crate) bytes: u64,
 }
 
 #[derive(Deserialize)]
@@ -78,19 +78,19 @@ pub fn count(workload: &Workload) -> (u64, u64) {
             windows.add(&event);
         }
     }
-    windows.close();
-    windows.sums
+    windows.finish()
 }
 
+/// The windows of five minutes, one at a time.
 #[derive(Default)]
-struct Windows {
+pub(crate) struct Windows {
     window: i64,
     users: HashMap<String, (u64, u64)>,
     sums: (u64, u64),
 }
 
 impl Windows {
-    fn add(&mut self, event: &Event<'_>) {
+    pub(crate) fn add(&mut self, event: &Event<'_>) {
         let Some(time_ms) = time_ms(event.time) else {
             return;
         };
@@ -108,6 +108,11 @@ impl Windows {
         };
         count.0 += 1;
         count.1 += event.bytes;
+    }
+
+    pub(crate) fn finish(mut self) -> (u64, u64) {
+        self.close();
+        self.sums
     }
 
     fn close(&mut self) {

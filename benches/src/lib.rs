@@ -5,6 +5,7 @@
 pub mod bare;
 pub mod kernel;
 pub mod ours;
+pub mod owned;
 pub mod workload;
 
 pub use workload::Workload;

@@ -21,6 +21,11 @@ pub fn setup(format: &str) -> Setup {
         .expect("a format of the catalog")
 }
 
+/// The defaults; every record is recognised by itself among all formats.
+pub fn setup_of_all_formats() -> Setup {
+    Setup::of(Config::defaults()).expect("the defaults are valid")
+}
+
 /// Bytes to batches, which are dropped. Gives the number of rows.
 pub fn decode(setup: &Setup, workload: &Workload) -> usize {
     let mut intake = Intake::new(setup, "bench").expect("a format of the catalog");

@@ -2,7 +2,9 @@
 //!
 //! Invariant: times ascend and cover whole days, so that days are opened, judged and closed.
 
-use nightjar::generate::{events_256, events_okta};
+use std::collections::BTreeMap;
+
+use nightjar::generate::{Company, Plan, events_256, events_okta};
 
 /// Days that a workload covers.
 pub const DAYS: u64 = 5;
@@ -79,6 +81,29 @@ impl Workload {
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
+}
+
+/// What a generated company logs in some days, by format.
+pub fn by_format(users: u32, days: u32) -> Vec<Workload> {
+    let company = Company::new(&Plan {
+        users,
+        days,
+        seed: SEED,
+        ..Plan::default()
+    });
+    let mut lines: BTreeMap<&'static str, Vec<String>> = BTreeMap::new();
+    for record in (0..days).flat_map(|day| company.day(day)) {
+        lines.entry(record.source).or_default().push(record.json);
+    }
+    let sources = Company::sources().iter();
+    let workload = |(source, format): &(&'static str, &'static str)| {
+        Workload::of(
+            format,
+            format,
+            lines.remove(source).unwrap_or_default().into_iter(),
+        )
+    };
+    sources.map(workload).collect()
 }
 
 /// A stream over thirty days for the state's size, one day after the other: `per_day` events a day.
