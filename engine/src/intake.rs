@@ -189,10 +189,10 @@ impl Intake {
         self.decoder.decode(bytes, offset, rows);
     }
 
-    /// Takes a record without bytes, by which a compacted topic says that a key is gone: no activity.
-    pub fn tombstone(&mut self) {
-        self.rows.counts.records += 1;
-        self.rows.counts.ignored += 1;
+    /// Takes a record without bytes, by which a compacted topic says that a key is gone: set aside like one that
+    /// is empty.
+    pub fn tombstone(&mut self, offset: u64) {
+        self.set_aside(offset, 0, &Reject::Empty.to_string());
         self.rows.latest_ms = None;
     }
 

@@ -157,7 +157,7 @@ mod tests {
             (2, 1, 7, 1)
         );
         assert_eq!((claude.tokens, claude.bytes), (7, 10));
-        assert_eq!(claude.first, "2026-03-04T10:00:00.000Z");
+        assert_eq!(claude.first, "2026-03-04T10:00:00Z");
         assert_eq!((lines[1].vendor.as_str(), lines[1].status), ("", "unknown"));
     }
 }

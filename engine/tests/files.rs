@@ -16,7 +16,7 @@ use common::{Folder, run};
 /// Canonical rows of a small company, as NDJSON.
 fn rows(folder: &Folder) -> String {
     let out = folder.at("company");
-    run(["generate", "--users", "10", "--days", "12", "--out", &out]).ended(0);
+    run(["generate", "--users", "20", "--days", "24", "--out", &out]).ended(0);
     run(["normalize", &format!("{out}/logs")]).ended(0).out()
 }
 

@@ -294,7 +294,7 @@ fn take(
             intake.begin(&track.origin);
             match payload {
                 Some(payload) => intake.record(payload, offset as u64, Some(arrival)),
-                None => intake.tombstone(),
+                None => intake.tombstone(offset as u64),
             }
         }
         Polled::End {

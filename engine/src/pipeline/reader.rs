@@ -211,7 +211,7 @@ impl Reader {
                 intake.begin(&track.origin);
                 match payload {
                     Some(payload) => intake.record(payload, offset as u64, Some(arrival)),
-                    None => intake.tombstone(),
+                    None => intake.tombstone(offset as u64),
                 }
                 let day = intake
                     .latest_ms()
