@@ -26,6 +26,26 @@ struct Cell {
     ready: Vec<u64>,
 }
 
+impl Default for Cell {
+    fn default() -> Self {
+        Cell {
+            rows: 0,
+            filled: [0; CANONICAL_COLUMNS],
+            ready: vec![0; CATALOG.len()],
+        }
+    }
+}
+
+impl Cell {
+    fn add(&mut self, part: &Cell) {
+        self.rows += part.rows;
+        let counts = self.filled.iter_mut().chain(&mut self.ready);
+        for (sum, count) in counts.zip(part.filled.iter().chain(&part.ready)) {
+            *sum += count;
+        }
+    }
+}
+
 /// Collects rows; their order does not matter.
 #[derive(Debug, Default)]
 pub struct Coverage {
@@ -83,21 +103,13 @@ pub struct Missing {
 impl Coverage {
     /// Takes a batch of one source.
     pub fn take(&mut self, source: &str, events: &Events<'_>) {
-        let batch = events.batch();
-        let columns = &batch.columns()[..CANONICAL_COLUMNS];
+        let columns = &events.batch().columns()[..CANONICAL_COLUMNS];
+        let users = self.users.entry(source.to_owned()).or_default();
+        let mut cells = BTreeMap::<(&str, &'static str), Cell>::new();
         for row in events.rows() {
             let class = row.class();
             let format = class.split('.').next().unwrap_or(class);
-            let key = (
-                source.to_owned(),
-                format.to_owned(),
-                row.activity().as_str(),
-            );
-            let cell = self.cells.entry(key).or_insert_with(|| Cell {
-                rows: 0,
-                filled: [0; CANONICAL_COLUMNS],
-                ready: vec![0; CATALOG.len()],
-            });
+            let cell = cells.entry((format, row.activity().as_str())).or_default();
             cell.rows += 1;
             let mut is_filled = [false; CANONICAL_COLUMNS];
             for (index, column) in columns.iter().enumerate() {
@@ -108,12 +120,13 @@ impl Coverage {
                 let has_one = |group: &Vec<usize>| group.iter().any(|column| is_filled[*column]);
                 cell.ready[detector] += u64::from(groups.iter().all(has_one));
             }
-            if let Some(user) = row.user() {
-                let users = self.users.entry(source.to_owned()).or_default();
-                if !users.contains(user) {
-                    users.insert(user.into());
-                }
+            if let Some(user) = row.user().filter(|user| !users.contains(*user)) {
+                users.insert(user.into());
             }
+        }
+        for ((format, activity), part) in cells {
+            let key = (source.to_owned(), format.to_owned(), activity);
+            self.cells.entry(key).or_default().add(&part);
         }
     }
 
@@ -248,9 +261,7 @@ static NEEDS: LazyLock<Vec<Vec<Vec<usize>>>> = LazyLock::new(|| {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::intake::Intake;
-    use crate::setup::Setup;
+    use crate::intake::tests::rows;
 
     const RECORDS: &str = r#"
 {"time":"2026-03-05T10:00:00Z","uid":"1","activity":"login","outcome":"success","user":"ana@example.com","ip":"192.0.2.1"}
@@ -261,12 +272,7 @@ mod tests {
     /// Logins without a place: hours can be judged, places cannot, and it is said what would help.
     #[test]
     fn a_missing_column_blinds_the_detectors_that_need_it() {
-        let setup = Setup::of(Config::defaults()).unwrap();
-        let setup = setup.with_format(Some("nightjar")).unwrap();
-        let mut intake = Intake::new(&setup, "s").unwrap();
-        intake.begin("memory");
-        intake.lines(RECORDS.as_bytes(), 1);
-        let batch = intake.take_batch();
+        let batch = rows("s", RECORDS);
         let mut coverage = Coverage::default();
         coverage.take("s", &Events::new(&batch).unwrap());
         let report = coverage.report(&|_| vec!["ip".to_owned(), "country".to_owned()]);

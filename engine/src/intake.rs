@@ -332,3 +332,22 @@ impl Sink for Rows {
 }
 
 const TOO_EARLY: &str = "event time is further ahead of its arrival than future_limit allows";
+
+/// Rows of the `nightjar` format, for the tests of what reads rows.
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    pub(crate) fn setup() -> Setup {
+        let setup = Setup::of(Config::defaults()).expect("the defaults are valid");
+        setup.with_format(Some("nightjar")).expect("it is shipped")
+    }
+
+    pub(crate) fn rows(source: &str, records: &str) -> RecordBatch {
+        let mut intake = Intake::new(&setup(), source).expect("its format is known");
+        intake.begin("memory");
+        intake.lines(records.as_bytes(), 1);
+        intake.take_batch()
+    }
+}

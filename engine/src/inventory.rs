@@ -121,9 +121,7 @@ mod tests {
     use nightjar_detectors::event::Events;
 
     use super::*;
-    use crate::config::Config;
-    use crate::intake::Intake;
-    use crate::setup::Setup;
+    use crate::intake::tests::{rows, setup};
 
     const RECORDS: &str = r#"
 {"time":"2026-03-05T10:00:00Z","uid":"1","activity":"ai_use","user":"ana@example.com","app":"claude.ai","bytes":10}
@@ -135,17 +133,12 @@ mod tests {
 
     #[test]
     fn who_uses_what_since_when() {
-        let setup = Setup::of(Config::defaults()).unwrap();
-        let setup = setup.with_format(Some("nightjar")).unwrap();
-        let mut intake = Intake::new(&setup, "s").unwrap();
-        intake.begin("memory");
-        intake.lines(RECORDS.as_bytes(), 1);
-        let batch = intake.take_batch();
+        let batch = rows("s", RECORDS);
         let mut inventory = Inventory::default();
         for row in Events::new(&batch).unwrap().rows() {
             inventory.take(row);
         }
-        let lines = inventory.lines(setup.tools());
+        let lines = inventory.lines(setup().tools());
         assert_eq!(lines.len(), 2);
         let claude = &lines[0];
         assert_eq!(

@@ -13,7 +13,9 @@ use datafusion::datasource::MemTable;
 use datafusion::execution::context::SQLOptions;
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use nightjar_detectors::event::pipeline_schema;
+use nightjar_detectors::event::{canonical_schema, pipeline_schema};
+
+use crate::config::nearest;
 
 /// SQL that cannot be run.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +71,10 @@ impl QueryError {
 
     fn diagnosed(found: &Diagnostic, sql: &str) -> Self {
         let helps = found.helps.iter().map(|help| help.message.as_str());
-        let parts = std::iter::once(found.message.as_str()).chain(helps);
+        let meant = meant(&found.message);
+        let parts = std::iter::once(found.message.as_str())
+            .chain(helps)
+            .chain(meant.as_deref());
         let place = found.span.map(|span| (span.start.line, span.start.column));
         QueryError::Sql {
             message: parts.collect::<Vec<_>>().join("; "),
@@ -77,6 +82,16 @@ impl QueryError {
             sql: sql.to_owned(),
         }
     }
+}
+
+/// The canonical column that a wrong name is near to.
+fn meant(message: &str) -> Option<String> {
+    let name = message
+        .strip_prefix("column '")?
+        .strip_suffix("' not found")?;
+    let schema = canonical_schema();
+    let known = schema.fields().iter().map(|field| field.name().as_str());
+    Some(nearest(name, known)).filter(|advice| advice.starts_with("did you mean"))
 }
 
 /// The parser writes its place as `at Line: 1, Column: 8`.
@@ -180,9 +195,7 @@ impl Condition {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
-    use crate::intake::Intake;
-    use crate::setup::Setup;
+    use crate::intake::tests::rows;
 
     const RECORDS: &str = r#"
 {"time":"2026-03-05T00:00:00Z","uid":"1","activity":"login","outcome":"success","user":"ana@example.com"}
@@ -191,14 +204,7 @@ mod tests {
 "#;
 
     fn batch() -> RecordBatch {
-        let setup = Setup::of(Config::defaults())
-            .unwrap()
-            .with_format(Some("nightjar"))
-            .unwrap();
-        let mut intake = Intake::new(&setup, "okta").unwrap();
-        intake.begin("memory");
-        intake.lines(RECORDS.as_bytes(), 1);
-        intake.take_batch()
+        rows("okta", RECORDS)
     }
 
     #[test]
@@ -222,7 +228,8 @@ mod tests {
     #[test]
     fn mistakes_are_shown_where_they_are() {
         let said = |text: &str| Condition::parse(text).unwrap_err().to_string();
-        assert!(said("usr = 'x'").contains("usr"), "{}", said("usr = 'x'"));
+        let usr = said("usr = 'x'");
+        assert!(usr.contains("did you mean `user`?"), "{usr}");
         assert!(said("user").contains("not yes or no"), "{}", said("user"));
         assert!(
             said("user = = 1").contains("column 8"),
