@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::detector::{Detector, Event};
 use crate::event::{Activity, Events};
+use crate::recent::Recent;
 use crate::time::Day;
 use crate::verdict::Stream;
 use crate::world::{Who, World};
@@ -86,6 +87,8 @@ pub struct Tally {
     pub admitted: u64,
     /// Rows seen before.
     pub repeats: u64,
+    /// Of the admitted rows, those whose id another record had lately with other content.
+    pub conflicts: u64,
     /// Rows of days that every detector has closed.
     pub late: u64,
 }
@@ -117,6 +120,7 @@ pub struct Shard {
     index: [HashMap<Box<str>, u32, Build>; Stream::COUNT],
     seen: BTreeMap<Day, Seen>,
     new_keys: Vec<(Day, u64)>,
+    recent: Recent,
     /// The principal of the row before: rows of one come together.
     last: Option<u32>,
     /// In the order of the enabled detectors.
@@ -131,6 +135,7 @@ impl Shard {
             index: Default::default(),
             seen: BTreeMap::new(),
             new_keys: Vec::new(),
+            recent: Recent::default(),
             last: None,
             detectors,
         }
@@ -195,6 +200,9 @@ impl Shard {
         }
         self.new_keys.push((day, row.key()));
         tally.admitted += 1;
+        let (origin, _) = batch.origins[usize::from(batch.origin_of[row.index()])];
+        let record = u64::from(origin) << 44 ^ row.offset();
+        tally.conflicts += u64::from(self.recent.is_conflict(row.uid(), record));
         let Some(user) = row.user() else { return };
         let stream = Stream::of(row.kind());
         let mut known = None;
@@ -210,7 +218,7 @@ impl Shard {
                     pane: world.calendar.pane(day, row.time()),
                     stream,
                     user,
-                    origin: batch.origins[usize::from(batch.origin_of[row.index()])].0,
+                    origin,
                     world,
                 };
                 (entity, event)

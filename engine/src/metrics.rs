@@ -46,7 +46,7 @@ type Figure = (
     fn(&SourceStatus) -> Option<f64>,
 );
 
-const OF_SOURCES: [Figure; 8] = [
+const OF_SOURCES: [Figure; 9] = [
     (
         "records_total",
         "counter",
@@ -64,6 +64,12 @@ const OF_SOURCES: [Figure; 8] = [
         "counter",
         "Events seen before, since the start.",
         |source| Some(source.repeats as f64),
+    ),
+    (
+        "conflicts_total",
+        "counter",
+        "Events whose id another record had lately with other content, since the start.",
+        |source| Some(source.conflicts as f64),
     ),
     (
         "late_total",

@@ -241,5 +241,6 @@ fn add_up(sums: &mut BTreeMap<Arc<str>, Tally>, source: &Arc<str>, tally: Tally)
     let sum = sums.entry(source.clone()).or_default();
     sum.admitted += tally.admitted;
     sum.repeats += tally.repeats;
+    sum.conflicts += tally.conflicts;
     sum.late += tally.late;
 }

@@ -194,6 +194,7 @@ fn source(source: SourceStatus) -> pb::SourceStatus {
         source: source.source,
         rows: source.rows,
         repeats: source.repeats,
+        conflicts: source.conflicts,
         late: source.late,
         quarantined: source.quarantined,
         partitions: source.partitions.into_iter().map(partition).collect(),

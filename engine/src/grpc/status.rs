@@ -67,6 +67,8 @@ pub struct SourceStatus {
     pub rows: u64,
     /// Rows seen before.
     pub repeats: u64,
+    /// Rows whose id another record had lately with other content.
+    pub conflicts: u64,
     /// Rows that came after their allowed lateness.
     pub late: u64,
     /// Records that could not be read.

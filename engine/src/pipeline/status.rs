@@ -128,6 +128,7 @@ impl<'a> Board<'a> {
             if let Some(tally) = core.tallies().get(*name) {
                 source.rows = tally.admitted;
                 source.repeats = tally.repeats;
+                source.conflicts = tally.conflicts;
                 source.late = tally.late;
             }
         }
