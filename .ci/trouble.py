@@ -147,12 +147,17 @@ def topic_made_anew():
     story.lost = [number for number, record in enumerate(story.live) if mark <= number and record.source == "litellm"]
     broker.create([topic], PARTITIONS)
     wait("the new topic to be told", lambda: ("topic_made_anew", "litellm") in story.health())
-    story.produce([story.live[number] for number in story.lost[:100]])
+    story.produce([story.live[number] for number in story.lost[:100]], put=afresh())
     story.until_read()
     late = next(source.late for source in story.service.status().sources if source.source == topic)
     if late != 100:
         fail(f"{story.name}: {late} of 100 records came after their days were closed")
     story.end([("topic_gone", "litellm"), ("topic_made_anew", "litellm")])
+
+
+def afresh():
+    """A producer that never met the old topic: refused and sent again, records would change their order on the way."""
+    return broker.producer(enable_idempotence=True)
 
 
 def made_anew_meanwhile():
@@ -166,9 +171,30 @@ def made_anew_meanwhile():
     broker.delete([topic])
     broker.create([topic], PARTITIONS)
     some = story.live[story.half:story.half + 500]
-    story.produce(some)
+    put = afresh()
+    story.produce(some, put=put)
     story.service.start()
-    story.produce(story.live[story.half + 500:])
+    story.produce(story.live[story.half + 500:], put=put)
+    story.until_read()
+    story.end([("topic_made_anew", "litellm")])
+
+
+def made_anew_longer():
+    """Made again while the service is down, it holds more than was read of the old one: only its id tells."""
+    story = Story("made_anew_longer")
+    topic, mark = "made-anew-longer-litellm", len(story.live) // 5
+    story.service.start()
+    story.produce(story.live[:mark])
+    story.until_read()
+    story.service.stop()
+    read = broker.end(topic)
+    broker.delete([topic])
+    broker.create([topic], PARTITIONS)
+    story.produce(story.live[mark:], put=afresh())
+    held, sent = broker.end(topic), sum(story.topic(record) == topic for record in story.live[mark:])
+    if held != sent or held <= 2 * read:
+        fail(f"{story.name}: the new topic holds {held} of {sent} records, the old one held {read}")
+    story.service.start()
     story.until_read()
     story.end([("topic_made_anew", "litellm")])
 
@@ -233,7 +259,7 @@ def append_time():
     story.end(only_trained=True)
 
 
-STORIES = [broker_killed, records_removed, partitions_added, topic_made_anew, made_anew_meanwhile, compacted, aborted_transactions, append_time]
+STORIES = [broker_killed, records_removed, partitions_added, topic_made_anew, made_anew_meanwhile, made_anew_longer, compacted, aborted_transactions, append_time]
 for story in STORIES:
     if not wanted or story.__name__ in wanted:
         story()

@@ -5,6 +5,7 @@ use arrow::array::RecordBatch;
 use super::health::Health;
 use crate::clock::Partition;
 use crate::intake::SourceCounts;
+use crate::source::kafka::TopicId;
 use crate::store::late::LateEntry;
 use crate::store::quarantine::QuarantineEntry;
 
@@ -13,6 +14,8 @@ use crate::store::quarantine::QuarantineEntry;
 pub(super) struct Chunk {
     /// Partitions taken in since the last chunk; their index is their place in the order of arrival.
     pub added: Vec<Partition>,
+    /// Ids of topics, where they are new or others than before.
+    pub topic_ids: Vec<(String, TopicId)>,
     /// All partitions that there are, are being read.
     pub is_whole: bool,
     /// Partitions whose topic was deleted.
@@ -58,6 +61,7 @@ impl Chunk {
     /// Whether there is nothing to say.
     pub fn is_empty(&self) -> bool {
         self.added.is_empty()
+            && self.topic_ids.is_empty()
             && self.gone.is_empty()
             && self.begun_again.is_empty()
             && self.health.is_empty()

@@ -233,6 +233,8 @@ impl<'a> Driver<'a> {
     /// What is not being read cannot be passed by a replay, and what is read from its beginning again
     /// has passed nothing.
     fn heed_comings_and_goings(&mut self, chunk: &Chunk) {
+        self.is_dirty |= !chunk.topic_ids.is_empty();
+        self.meta.topic_ids.extend(chunk.topic_ids.iter().cloned());
         for partition in &chunk.gone {
             self.meta.positions.remove(partition);
             self.replay_until.remove(partition);

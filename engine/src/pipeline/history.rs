@@ -70,7 +70,7 @@ pub(super) fn begin(
     let meta = Meta {
         positions,
         history,
-        held: Vec::new(),
+        ..Meta::default()
     };
     state.checkpoint(&[], &meta.encode())?;
     Ok(Some(meta))

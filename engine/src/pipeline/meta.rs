@@ -11,6 +11,7 @@ use nightjar_detectors::time::Day;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Partition;
+use crate::source::kafka::TopicId;
 
 /// How far one partition was read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub struct Meta {
     pub history: Option<History>,
     /// Rows whose day may not be judged yet, as an Arrow IPC stream.
     pub held: Vec<u8>,
+    /// Ids of the topics that the positions are of, where the broker tells them.
+    pub topic_ids: BTreeMap<String, TopicId>,
 }
 
 impl Meta {

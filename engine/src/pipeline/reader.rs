@@ -22,7 +22,7 @@ use super::{Gate, Options, RunError};
 use crate::clock::{Arrival, Clocks, Partition};
 use crate::intake::Intake;
 use crate::setup::Setup;
-use crate::source::kafka::{KafkaSource, Missing, Polled, Topics};
+use crate::source::kafka::{KafkaSource, Missing, Polled, TopicId, Topics};
 
 const MESSAGES_MAX: usize = 1000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
@@ -70,6 +70,8 @@ pub(super) struct Reader {
     source: KafkaSource,
     topics: Topics,
     stored: BTreeMap<Partition, Position>,
+    /// Of the topics that are read, as the positions know them.
+    topic_ids: BTreeMap<String, TopicId>,
     tracks: Vec<Track>,
     intakes: BTreeMap<String, Intake>,
     clocks: Clocks,
@@ -83,6 +85,8 @@ pub(super) struct Reader {
     messages_max: usize,
     last_discovery: Option<Instant>,
     discoveries: u32,
+    /// Discoveries that told no ids where the positions have some.
+    untold: u32,
     /// Every partition that was found is being read.
     is_complete: bool,
     last_measure: Instant,
@@ -106,6 +110,7 @@ impl Reader {
             source: KafkaSource::connect(&options.kafka)?,
             topics: options.kafka.topics.clone(),
             stored: meta.positions.clone(),
+            topic_ids: meta.topic_ids.clone(),
             tracks: Vec::new(),
             intakes: BTreeMap::new(),
             clocks: Clocks::new(setup.config.admission.idle_after_ms),
@@ -120,6 +125,7 @@ impl Reader {
                 .map_or(MESSAGES_MAX, |held| held.clamp(1, MESSAGES_MAX)),
             last_discovery: None,
             discoveries: 0,
+            untold: 0,
             is_complete: false,
             last_measure: Instant::now(),
             missing: Vec::new(),

@@ -54,6 +54,8 @@ impl<'a> Board<'a> {
 
     /// Takes in what a chunk tells.
     pub fn note(&mut self, chunk: &Chunk, partitions: &[Partition], meta: &Meta) {
+        // What went may have come back in the same chunk.
+        self.gone.extend(chunk.gone.iter().cloned());
         for partition in &partitions[self.partitions.len()..] {
             self.gone.remove(partition);
             let at = meta.positions.get(partition).copied().unwrap_or_default();
@@ -65,7 +67,6 @@ impl<'a> Board<'a> {
                 paused: false,
             });
         }
-        self.gone.extend(chunk.gone.iter().cloned());
         for index in &chunk.begun_again {
             let partition = &mut self.partitions[*index];
             self.gone.remove(&partition.partition);

@@ -10,6 +10,7 @@ mod discover;
 mod options;
 mod polled;
 mod recover;
+mod topic_id;
 mod trouble;
 mod watch;
 
@@ -38,6 +39,7 @@ use watch::Watch;
 pub use discover::{Discovered, Missing};
 pub use options::{KafkaOptions, Topics, check};
 pub use polled::{Cause, Polled, SourceError};
+pub use topic_id::TopicId;
 
 /// A queue is asked at least this often, whether or not the client has announced something in it.
 const ASKED_EVERY: Duration = Duration::from_secs(1);

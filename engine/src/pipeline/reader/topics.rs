@@ -20,6 +20,9 @@ const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
 /// A broker that comes up may not know all topics at once.
 const MISSED_MAX: u32 = 2;
 
+/// A broker that told ids once and keeps silent about them so often has forgotten how.
+const UNTOLD_MAX: u32 = 5;
+
 /// A partition that is there and not read yet.
 struct New {
     partition: Partition,
@@ -47,8 +50,14 @@ impl Reader {
             }
             Err(error) => return Err(error.into()),
         };
+        if self.untold < UNTOLD_MAX && self.is_untold(&found) {
+            self.untold += 1;
+            self.ask_again_soon();
+            return Ok(());
+        }
         self.last_discovery = Some(Instant::now());
         self.is_complete = true;
+        self.compare_ids(&found, chunk);
         for index in 0..self.tracks.len() {
             if is_there(&found, &self.tracks[index].partition) {
                 self.tracks[index].missed = 0;
@@ -81,6 +90,45 @@ impl Reader {
         });
         let new = new.collect();
         self.take_in(new, chunk)
+    }
+
+    /// Whether there are stored positions of which it is not known yet if their topic is the one of then: what is read
+    /// from there cannot be unread.
+    fn is_untold(&self, found: &Discovered) -> bool {
+        found.partitions.iter().any(|partition| {
+            let topic = &partition.topic;
+            let has_id = self.topic_ids.contains_key(topic);
+            has_id && self.stored.contains_key(partition) && !found.ids.contains_key(topic)
+        })
+    }
+
+    /// A topic with another id than the positions are of is another one, whatever its offsets say.
+    fn compare_ids(&mut self, found: &Discovered, chunk: &mut Chunk) {
+        for (topic, id) in &found.ids {
+            let before = self.topic_ids.insert(topic.clone(), *id);
+            if before == Some(*id) {
+                continue;
+            }
+            chunk.topic_ids.push((topic.clone(), *id));
+            if before.is_none() {
+                continue;
+            }
+            for index in 0..self.tracks.len() {
+                if self.tracks[index].partition.topic == *topic && !self.tracks[index].is_gone {
+                    self.lose(index, chunk);
+                }
+            }
+            let of_topic = |partition: &&Partition| partition.topic == *topic;
+            let stored: Vec<Partition> = self.stored.keys().filter(of_topic).cloned().collect();
+            if !stored.is_empty() {
+                let topic = topic.clone();
+                self.health.push(Health::Anew { topic });
+            }
+            for partition in stored {
+                self.stored.remove(&partition);
+                chunk.gone.push(partition);
+            }
+        }
     }
 
     fn ask_again_soon(&mut self) {
@@ -116,14 +164,19 @@ impl Reader {
         if track.is_gone || track.missed < MISSED_MAX {
             return;
         }
-        // It must not hold up the days of those that are there.
+        let topic = track.partition.topic.clone();
+        self.health.push(Health::Gone { topic });
+        self.lose(index, chunk);
+    }
+
+    /// A partition is no more: it must not hold up the days of those that are there.
+    fn lose(&mut self, index: usize, chunk: &mut Chunk) {
+        let track = &mut self.tracks[index];
         (track.is_gone, track.has_moved) = (true, false);
         self.clocks.remove(&track.partition);
         self.source.pause(index);
         track.is_paused = true;
         chunk.gone.push(track.partition.clone());
-        let topic = track.partition.topic.clone();
-        self.health.push(Health::Gone { topic });
     }
 
     /// What was read before this start and is not there now is begun anew if it comes back.

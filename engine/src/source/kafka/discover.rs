@@ -2,14 +2,19 @@
 //!
 //! Invariant: asks, on a client of its own, and assigns nothing; a topic that cannot be had is listed with its reason, never dropped.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use rdkafka::consumer::Consumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode as Code};
 use rdkafka::metadata::MetadataTopic;
 
+use super::topic_id::{TopicId, topic_ids};
 use super::{KafkaSource, SourceError, Topics, trouble};
 use crate::clock::Partition;
+
+/// A broker that knows ids tells them in milliseconds once it is connected; one that does not says so at once.
+const ID_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Partitions of the configured topics.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,6 +23,8 @@ pub struct Discovered {
     pub partitions: Vec<Partition>,
     /// Topics of the list that cannot, in the list's order.
     pub missing: Vec<Missing>,
+    /// Ids of the topics, where the broker tells them.
+    pub ids: BTreeMap<String, TopicId>,
 }
 
 /// A topic that cannot be read.
@@ -68,6 +75,10 @@ impl KafkaSource {
         self.answered.set(true);
         found.partitions.sort_unstable();
         found.partitions.dedup();
+        let topics = found.partitions.iter().map(|partition| &*partition.topic);
+        let topics: BTreeSet<&str> = topics.collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        found.ids = topic_ids(&self.asker, &topics, ID_TIMEOUT);
         Ok(found)
     }
 
