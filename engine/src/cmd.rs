@@ -21,7 +21,7 @@ pub mod watch;
 
 use std::io::Write as _;
 
-use crate::intake::UnrecognisedBySource;
+use crate::intake::{Counts, UnrecognisedBySource};
 
 /// Exit code of a configuration that cannot be used.
 pub const BAD_CONFIG: u8 = 64;
@@ -49,6 +49,18 @@ pub(crate) fn tell_unrecognised(unrecognised: &UnrecognisedBySource) {
             eprintln!("{sentence}");
         }
     }
+}
+
+/// Where not one record could be understood, the command has failed whatever it printed.
+///
+/// # Errors
+/// Says what to do.
+pub fn ensure_readable(all: Counts) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !all.is_all_unreadable(),
+        "not one record could be read; name the format with --format, see `nightjar formats`"
+    );
+    Ok(())
 }
 
 /// Prints to standard output. That nobody reads it any more is an error here, not a panic, and no

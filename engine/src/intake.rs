@@ -37,6 +37,11 @@ impl Counts {
         self.ignored += other.ignored;
         self.quarantined += other.quarantined;
     }
+
+    /// Whether there were records and none of them could be understood.
+    pub fn is_all_unreadable(&self) -> bool {
+        0 < self.records && self.rows + self.ignored == 0
+    }
 }
 
 /// What of a source is of no known format.

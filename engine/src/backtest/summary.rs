@@ -66,15 +66,13 @@ impl Summary {
         &self.digest
     }
 
-    /// Whether records were read, and none of them could be understood.
-    pub fn is_all_unreadable(&self) -> bool {
-        let all = self.sources.values().map(|(counts, _)| counts);
-        let (mut records, mut good) = (0, 0);
-        for counts in all {
-            records += counts.records;
-            good += counts.rows + counts.ignored;
-        }
-        0 < records && good == 0
+    /// What became of all records.
+    pub fn counts(&self) -> Counts {
+        let mut all = Counts::default();
+        self.sources
+            .values()
+            .for_each(|(counts, _)| all.add(*counts));
+        all
     }
 
     /// As tables for people.

@@ -129,11 +129,7 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
         }
     }
     say(&format!("digest: {}\n", summary.digest()))?;
-    if summary.is_all_unreadable() {
-        anyhow::bail!(
-            "not one record could be read; name the format with --format, see `nightjar formats`"
-        );
-    }
+    super::ensure_readable(summary.counts())?;
     Ok(ExitCode::SUCCESS)
 }
 

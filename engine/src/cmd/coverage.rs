@@ -74,10 +74,8 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         super::print(&text)?;
     }
     super::tell_unrecognised(&read.unrecognised);
-    Ok(match rows::is_all_unreadable(&read.counts) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    super::ensure_readable(rows::sum(&read.counts))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn percent(share: f64) -> String {

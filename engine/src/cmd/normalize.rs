@@ -80,10 +80,8 @@ pub fn run(args: &NormalizeArgs) -> anyhow::Result<ExitCode> {
         "{} records: {} rows, {} without activity, {} set aside",
         all.records, all.rows, all.ignored, all.quarantined
     );
-    Ok(match rows::is_all_unreadable(&read.counts) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    super::ensure_readable(all)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn list(rejected: &[QuarantineEntry]) {

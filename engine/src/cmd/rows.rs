@@ -52,12 +52,6 @@ pub fn read(
     Ok(all)
 }
 
-/// Whether there were records and none of them could be understood.
-pub fn is_all_unreadable(counts: &SourceCounts) -> bool {
-    let all = sum(counts);
-    0 < all.records && all.rows + all.ignored == 0
-}
-
 /// All sources together.
 pub fn sum(counts: &SourceCounts) -> Counts {
     let mut all = Counts::default();

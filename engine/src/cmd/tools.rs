@@ -58,10 +58,8 @@ pub fn run(args: &ToolsArgs) -> anyhow::Result<ExitCode> {
         super::print(&text(&lines))?;
     }
     super::tell_unrecognised(&read.unrecognised);
-    Ok(match rows::is_all_unreadable(&read.counts) {
-        true => ExitCode::FAILURE,
-        false => ExitCode::SUCCESS,
-    })
+    super::ensure_readable(rows::sum(&read.counts))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn status_of(word: &str) -> anyhow::Result<&'static str> {

@@ -204,8 +204,8 @@ fn loopback(node: &Node) -> Reading<SocketAddr> {
     if !address.ip().is_loopback() {
         return Err(Wrong(
             format!(
-                "`{written}` can be reached from other machines, and alerts are served without \
-                 encryption and without tokens"
+                "`{written}` can be reached from other machines, and is served without encryption and \
+                 without tokens"
             ),
             format!(
                 r#"write "127.0.0.1:{}" and forward the port, for instance with ssh -L"#,
