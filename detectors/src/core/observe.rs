@@ -7,6 +7,7 @@ use arrow::array::RecordBatch;
 
 use super::Core;
 use crate::alert::Alert;
+use crate::assemble::Claims;
 use crate::detector::Detector;
 use crate::event::{Events, SchemaError};
 use crate::origin::Origins;
@@ -120,21 +121,48 @@ impl Core {
         sums
     }
 
+    /// The verdicts of what was touched, by detector and day. All threads judge; in the end the order of the shards
+    /// does not matter, since a principal is in one of them.
+    fn evaluate(&mut self) -> Vec<(usize, Day, Claims)> {
+        let (world, frozen) = (&self.world, &self.frozen);
+        let of_shard = |shard: &mut Shard| {
+            let names: &[Who] = &shard.names;
+            let mut all = Vec::new();
+            for (index, detector) in shard.detectors.iter_mut().enumerate() {
+                for (day, verdicts) in detector.evaluate(world, &frozen[index], names) {
+                    let named = verdicts.into_iter();
+                    let named = named.map(|(entity, said)| (names[entity as usize].clone(), said));
+                    all.push((index, day, named.collect()));
+                }
+            }
+            all
+        };
+        if self.threads == 1 {
+            return self.shards.iter_mut().flat_map(of_shard).collect();
+        }
+        let each = self.shards.len().div_ceil(self.threads);
+        std::thread::scope(|scope| {
+            let of_shard = &of_shard;
+            let chunks = self.shards.chunks_mut(each);
+            let handles: Vec<_> = chunks
+                .map(|chunk| {
+                    let work = move || chunk.iter_mut().flat_map(of_shard).collect::<Vec<_>>();
+                    scope.spawn(work)
+                })
+                .collect();
+            let done = handles.into_iter();
+            done.flat_map(|h| h.join().expect("a worker panicked"))
+                .collect()
+        })
+    }
+
     /// The alerts of open days that may have changed since the last call: eager verdicts, published
     /// the moment they are crossed. All alerts of a day and detector come together.
     pub fn changes(&mut self) -> Vec<(&'static str, Day, Vec<Alert>)> {
         let mut changed = Vec::new();
-        for shard in &mut self.shards {
-            let names: &[Who] = &shard.names;
-            for (index, detector) in shard.detectors.iter_mut().enumerate() {
-                for (day, verdicts) in detector.evaluate(&self.world, &self.frozen[index], names) {
-                    let claims = self.claims.entry((index, day)).or_default();
-                    for (entity, said) in verdicts {
-                        claims.insert(names[entity as usize].clone(), said);
-                    }
-                    changed.push((index, day));
-                }
-            }
+        for (index, day, said) in self.evaluate() {
+            self.claims.entry((index, day)).or_default().extend(said);
+            changed.push((index, day));
         }
         changed.sort_unstable();
         changed.dedup();

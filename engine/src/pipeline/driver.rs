@@ -34,6 +34,8 @@ use crate::store::retention::Pruned;
 /// Between two publications of open verdicts while there is more to read.
 const PUBLISH_EVERY: Duration = Duration::from_millis(25);
 const PUBLISH_EVERY_CATCHING_UP: Duration = Duration::from_millis(500);
+/// While catching up, judging what is open may take this part of the time at most: a tenth.
+const PUBLISH_SHARE: u32 = 10;
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(10);
 const CHECKPOINT_EVERY_CATCHING_UP: Duration = Duration::from_secs(60);
 const STATUS_EVERY: Duration = Duration::from_secs(1);
@@ -77,6 +79,7 @@ pub(super) struct Driver<'a> {
     is_catching_up: bool,
     checkpoint_soon: bool,
     last_publication: Instant,
+    publication_took: Duration,
     last_checkpoint: Instant,
     last_prune: Option<Instant>,
 }
@@ -122,6 +125,7 @@ impl<'a> Driver<'a> {
             is_catching_up: false,
             checkpoint_soon: false,
             last_publication: now,
+            publication_took: Duration::ZERO,
             last_checkpoint: now,
             last_prune: None,
         })
@@ -347,7 +351,7 @@ impl<'a> Driver<'a> {
 
     fn publish_when_due(&mut self, is_idle: bool) -> Result<(), RunError> {
         let every = if self.is_catching_up {
-            PUBLISH_EVERY_CATCHING_UP
+            PUBLISH_EVERY_CATCHING_UP.max(self.publication_took * PUBLISH_SHARE)
         } else {
             PUBLISH_EVERY
         };
@@ -369,7 +373,9 @@ impl<'a> Driver<'a> {
             }
         }
         let due = self.screen.due(self.last_publication, all);
-        self.publish(&due)
+        self.publish(&due)?;
+        self.publication_took = self.last_publication.elapsed();
+        Ok(())
     }
 
     /// Once the replay is behind what alerts.db knows, open verdicts are published again.
