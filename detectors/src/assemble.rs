@@ -161,6 +161,7 @@ impl Assembler<'_> {
             same_as: String::new(),
             causes: Vec::new(),
             surprise: members.iter().filter_map(|(_, v)| v.surprise).max(),
+            class: Class::Detection,
             severity: Severity::Medium,
             overlay: None,
             about: None,
@@ -230,7 +231,7 @@ impl Assembler<'_> {
             revision: 1,
             state: "open".into(),
             cursor: 0,
-            class: Class::Detection,
+            class: verdict.class,
             detector: self.entry.name.into(),
             severity: verdict.severity,
             entity,
@@ -286,6 +287,7 @@ fn kind_word(who: &Who) -> &'static str {
         Stream::Agent => "agent",
         Stream::Shared => "shared",
         Stream::Company => "company",
+        Stream::Address => "address",
     }
 }
 

@@ -2,8 +2,10 @@
 
 mod ai_usage_spike;
 mod impossible_travel;
+mod leaver_active;
 mod mass_download;
 mod off_hours_login;
+mod rule;
 mod unusual_location;
 mod volume;
 
@@ -81,6 +83,7 @@ pub static CATALOG: &[Entry] = &[
     unusual_location::ENTRY,
     impossible_travel::ENTRY,
     ai_usage_spike::ENTRY,
+    leaver_active::ENTRY,
 ];
 
 impl std::fmt::Debug for Entry {

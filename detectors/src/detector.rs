@@ -33,12 +33,53 @@ pub struct Event<'a> {
     pub pane: u16,
     /// Judged among these.
     pub stream: Stream,
-    /// The acting principal.
+    /// The acting principal; empty where the row names none.
     pub user: &'a str,
     /// Number of its origin.
     pub origin: u32,
     /// Settings and clocks.
     pub world: &'a World,
+}
+
+/// Whom a detector judges.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Subjects {
+    /// Every acting principal.
+    pub users: bool,
+    /// Every address that rows came from.
+    pub addresses: bool,
+    /// The company as a whole.
+    pub company: bool,
+}
+
+impl Subjects {
+    /// Every acting principal.
+    pub const USERS: Subjects = Subjects {
+        users: true,
+        addresses: false,
+        company: false,
+    };
+    /// The company as a whole.
+    pub const COMPANY: Subjects = Subjects {
+        users: false,
+        addresses: false,
+        company: true,
+    };
+}
+
+/// What a person's events are known by who is to be forgotten.
+pub struct Theirs<'a> {
+    /// By time and id, as far as the person's own state told.
+    pub events: &'a std::collections::BTreeSet<(i64, Box<str>)>,
+    /// [`crate::shard::route_of`] the person's name.
+    pub user: u64,
+}
+
+impl Theirs<'_> {
+    /// Whether an event is theirs.
+    pub fn has(&self, time: i64, uid: &str) -> bool {
+        self.events.contains(&(time, uid.into()))
+    }
 }
 
 /// The circumstances of a judgement: day, principal, company.
@@ -76,20 +117,24 @@ pub trait Kind: Send + Sync + 'static {
     const STATISTICAL: bool = true;
     /// Whether the verdict of a day also reads the day before.
     const LOOKBACK: bool = false;
-    /// Whether the company as a whole is judged too.
-    const COMPANY: bool = false;
+    /// Whom it judges.
+    const SUBJECTS: Subjects = Subjects::USERS;
+    /// Whether its verdict may fall again while the day goes on: told when the day is closed.
+    const SEALED: bool = false;
+    /// Whether the company is judged on days without events too, once it is known.
+    const EVERY_DAY: bool = false;
     /// Whether a row of one of its activities counts.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event to its day. Commutes.
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
-    /// Adds another part of the same day; only for detectors that judge the company.
+    /// Adds another part of the same day; for detectors that judge the company.
     fn merge(&self, _open: &mut Self::Open, _other: Self::Open) {}
-    /// The events that a day keeps as evidence; only for detectors that judge the company.
+    /// The events that a day keeps as evidence; for detectors that judge users, and the company or addresses too.
     fn evidence(&self, _open: &Self::Open) -> Vec<EventRef> {
         Vec::new()
     }
-    /// Takes events out of the evidence of a day; only for detectors that judge the company. How many.
-    fn erase(&self, _open: &mut Self::Open, _is_theirs: &dyn Fn(i64, &str) -> bool) -> usize {
+    /// Takes a person's events out of a day; for detectors that judge the company or addresses. How many.
+    fn erase(&self, _open: &mut Self::Open, _theirs: &Theirs<'_>) -> usize {
         0
     }
     /// Learns a closed day.
@@ -148,8 +193,8 @@ pub trait Detector: Send {
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event of the principal with this index.
     fn observe(&mut self, entity: u32, event: &Event<'_>);
-    /// See [`Kind::COMPANY`].
-    fn judges_company(&self) -> bool;
+    /// See [`Kind::SUBJECTS`].
+    fn subjects(&self) -> Subjects;
     /// Takes over what another detector of the same kind collected about a principal.
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector);
     /// The verdicts, where there are any, of everything touched since the last call, by day.
@@ -177,8 +222,8 @@ pub trait Detector: Send {
     fn is_readable(&self) -> bool;
     /// Removes a principal; the events that the company may show of it, or `None` where nothing is kept.
     fn forget(&mut self, entity: u32) -> Option<Vec<EventRef>>;
-    /// Takes events out of the evidence of all open days; how many. `is_theirs`: of a time and an id.
-    fn erase(&mut self, is_theirs: &dyn Fn(i64, &str) -> bool) -> usize;
+    /// Takes a person's events out of all open days; how many.
+    fn erase(&mut self, theirs: &Theirs<'_>) -> usize;
     /// Bytes that the state of all principals takes when stored.
     fn stored_bytes(&self) -> usize;
     /// Itself, for [`Detector::absorb`].

@@ -9,7 +9,7 @@ pub use refs::{EventRef, Refs};
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
-use crate::detector::Event;
+use crate::detector::{Event, Theirs};
 
 const KEPT_MAX: usize = 3;
 /// No event.
@@ -92,12 +92,12 @@ impl Sample {
     }
 
     /// Takes events out of what is kept, not of the count; how many there were.
-    pub fn erase(&mut self, refs: &mut Refs, is_theirs: &dyn Fn(i64, &str) -> bool) -> usize {
+    pub fn erase(&mut self, refs: &mut Refs, theirs: &Theirs<'_>) -> usize {
         let mut left = [NONE; KEPT_MAX];
         let (mut place, before) = (0, self.kept().len());
         for index in self.kept[..before].iter().copied() {
             let (time, uid) = refs.rank(index);
-            if is_theirs(time, uid) {
+            if theirs.has(time, uid) {
                 refs.clear(index);
             } else {
                 left[place] = index;
@@ -250,7 +250,11 @@ mod tests {
         for rank in [(1, "a"), (2, "b"), (3, "c")] {
             insert(&mut sample, &mut refs, rank);
         }
-        assert_eq!(sample.erase(&mut refs, &|_, uid| uid == "b"), 1);
+        let theirs = Theirs {
+            events: &[(2, "b".into())].into(),
+            user: 0,
+        };
+        assert_eq!(sample.erase(&mut refs, &theirs), 1);
         let left = gather(&refs, [[&sample]], 9);
         let left: Vec<&str> = left.iter().map(|event| &*event.uid).collect();
         assert_eq!((left, sample.count), (vec!["a", "c"], 3));

@@ -16,6 +16,7 @@ pub mod evidence;
 pub mod model;
 pub mod origin;
 pub mod panes;
+pub mod policy;
 mod recent;
 pub mod settings;
 pub mod shard;

@@ -1,11 +1,12 @@
 //! Everything that detection depends on besides the events. The engine makes it from the
 //! configuration; `fingerprint` names it in every alert.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use chrono_tz::Tz;
 
 use crate::directory::Directory;
+use crate::policy::Policy;
 
 /// The settings of one run.
 #[derive(Debug, Clone)]
@@ -23,8 +24,8 @@ pub struct Settings {
     pub detectors: BTreeMap<String, DetectorSettings>,
     /// The people.
     pub directory: Directory,
-    /// AI tools that the company has said no to, lower case.
-    pub refused_tools: BTreeSet<String>,
+    /// What the company has decided.
+    pub policy: Policy,
     /// Fingerprint of tenant, zone, budget, detectors, networks, tools, lateness, directory, geo
     /// databases and catalog version.
     pub fingerprint: String,

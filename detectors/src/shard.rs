@@ -78,6 +78,8 @@ pub struct Worker<'a> {
     pub(crate) sealed: &'a [Option<Day>],
     pub(crate) entity: u32,
     pub(crate) detectors: &'a mut [Box<dyn Detector>],
+    /// Rows that detectors of addresses read: route of the address, batch and row.
+    pub(crate) by_address: Vec<(u64, u32, u32)>,
 }
 
 /// How many rows a source gave, and what became of them.
@@ -177,23 +179,23 @@ impl Shard {
         Some(index)
     }
 
-    /// Takes one row in. `readers`: the detectors that read its activity.
+    /// Takes one row in: row `.1` of the batch with number `.0`. `readers`: the detectors that read its activity.
     pub fn observe(
         &mut self,
         worker: &mut Worker<'_>,
         batch: &Prepared<'_>,
-        row: usize,
+        (number, row): (u32, u32),
         readers: &[usize],
         tally: &mut Tally,
     ) {
         let (world, sealed) = (worker.world, worker.sealed);
-        let (day, _) = batch.rows[row];
+        let (place, (day, _)) = (row, batch.rows[row as usize]);
         let is_open = |detector: usize| sealed[detector].is_none_or(|sealed| sealed < day);
         if !(0..sealed.len()).any(is_open) {
             tally.late += 1;
             return;
         }
-        let row = batch.events.row(row);
+        let row = batch.events.row(row as usize);
         if !self.seen.entry(day).or_default().insert(row.key()) {
             tally.repeats += 1;
             return;
@@ -203,29 +205,70 @@ impl Shard {
         let (origin, _) = batch.origins[usize::from(batch.origin_of[row.index()])];
         let record = u64::from(origin) << 44 ^ row.offset();
         tally.conflicts += u64::from(self.recent.is_conflict(row.uid(), record));
-        let Some(user) = row.user() else { return };
         let stream = Stream::of(row.kind());
-        let mut known = None;
+        let event = Event {
+            row,
+            day,
+            pane: world.calendar.pane(day, row.time()),
+            stream,
+            user: row.user().unwrap_or_default(),
+            origin,
+            world,
+        };
+        let (mut entity, mut is_forwarded) = (None, false);
         for &detector in readers {
             if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
                 continue;
             }
-            let (entity, event) = known.get_or_insert_with(|| {
-                let entity = Self::entity(self, stream, user);
-                let event = Event {
-                    row,
-                    day,
-                    pane: world.calendar.pane(day, row.time()),
-                    stream,
-                    user,
-                    origin,
-                    world,
-                };
-                (entity, event)
-            });
-            self.detectors[detector].observe(*entity, event);
-            if self.detectors[detector].judges_company() {
-                worker.detectors[detector].observe(worker.entity, event);
+            let subjects = self.detectors[detector].subjects();
+            if subjects.users && !event.user.is_empty() {
+                let entity = *entity.get_or_insert_with(|| self.entity(stream, event.user));
+                self.detectors[detector].observe(entity, &event);
+            }
+            if subjects.company {
+                worker.detectors[detector].observe(worker.entity, &event);
+            }
+            if subjects.addresses
+                && !is_forwarded
+                && let Some(address) = row.ip()
+            {
+                is_forwarded = true;
+                let route = route_of(world.seed, address);
+                worker.by_address.push((route, number, place));
+            }
+        }
+    }
+
+    /// Takes a row in that another shard has admitted: for the detectors that judge its address.
+    pub fn observe_address(
+        &mut self,
+        world: &World,
+        sealed: &[Option<Day>],
+        batch: &Prepared<'_>,
+        row: u32,
+        readers: &[usize],
+    ) {
+        let (day, _) = batch.rows[row as usize];
+        let (origin, _) = batch.origins[usize::from(batch.origin_of[row as usize])];
+        let row = batch.events.row(row as usize);
+        let (Some(address), stream) = (row.ip(), Stream::of(row.kind())) else {
+            return;
+        };
+        let event = Event {
+            row,
+            day,
+            pane: world.calendar.pane(day, row.time()),
+            stream,
+            user: row.user().unwrap_or_default(),
+            origin,
+            world,
+        };
+        for &detector in readers {
+            let is_open = sealed[detector].is_none_or(|sealed| sealed < day);
+            let judge = &self.detectors[detector];
+            if is_open && judge.subjects().addresses && judge.wants(&row, stream) {
+                let entity = self.entity(Stream::Address, address);
+                self.detectors[detector].observe(entity, &event);
             }
         }
     }

@@ -5,9 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::alert::{Entity, Severity};
+use crate::alert::{Class, Entity, Severity};
 use crate::event::Kind;
 use crate::evidence::EventRef;
+use crate::time::PANE_MS;
 
 /// Kinds of principals that are judged apart: each has its own peers and calibration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -22,11 +23,13 @@ pub enum Stream {
     Shared,
     /// The company as a whole.
     Company,
+    /// Addresses that rows came from.
+    Address,
 }
 
 impl Stream {
     /// How many there are.
-    pub const COUNT: usize = Stream::Company as usize + 1;
+    pub const COUNT: usize = Stream::Address as usize + 1;
 
     /// The stream of a row's kind.
     pub fn of(kind: Option<Kind>) -> Stream {
@@ -44,6 +47,7 @@ impl Stream {
             Stream::Service | Stream::Agent => "service",
             Stream::Person | Stream::Shared => "user",
             Stream::Company => "tenant",
+            Stream::Address => "ip",
         }
     }
 }
@@ -60,6 +64,8 @@ pub struct Verdict {
     pub causes: Vec<String>,
     /// The model's surprise, round(-1000 log10 p); `None` for physics and policy.
     pub surprise: Option<u32>,
+    /// A detection, or a standing weakness: posture is not counted as an incident.
+    pub class: Class,
     /// Severity before suppression.
     pub severity: Severity,
     /// Lowered or muted by the detector's own knowledge: (effect, reason, by).
@@ -97,6 +103,39 @@ pub struct Verdict {
 }
 
 impl Verdict {
+    /// A statement of policy, structure or physics about some events: without value, cause or history.
+    pub fn of(
+        severity: Severity,
+        baseline: &'static str,
+        span: (i64, i64),
+        events: u64,
+    ) -> Verdict {
+        Verdict {
+            value: String::new(),
+            same_as: String::new(),
+            causes: Vec::new(),
+            surprise: None,
+            class: Class::Detection,
+            severity,
+            overlay: None,
+            about: None,
+            also: Vec::new(),
+            summary: String::new(),
+            window: (span.0, span.1 + 1),
+            detected_at: span.0 / PANE_MS * PANE_MS + PANE_MS,
+            span,
+            event_count: events,
+            observed: events as f64,
+            approximate: false,
+            expected: 0.0,
+            baseline,
+            days: 0,
+            history: Vec::new(),
+            evidence: Vec::new(),
+            next_steps: Vec::new(),
+        }
+    }
+
     /// The finding's name across days: a repeat has the same.
     pub fn repeats_as(&self) -> &str {
         if self.same_as.is_empty() {

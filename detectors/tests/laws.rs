@@ -19,7 +19,7 @@ use nightjar_detectors::time::Day;
 use nightjar_detectors::world::World;
 use proptest::prelude::*;
 
-use company::{Happening, batch, company_day, settings, start_day};
+use company::{Happening, batch, company_day, oddities, settings, start_day};
 
 const TRAINED: i32 = 30;
 
@@ -46,7 +46,7 @@ fn trained(threads: usize) -> Core {
 
 /// Four random days after the trained ones, with a few unusual things done by a few people.
 fn days() -> impl Strategy<Value = Vec<Vec<Happening>>> {
-    let odd = prop::collection::vec((0usize..8, 0u8..6), 1..6);
+    let odd = prop::collection::vec((0usize..8, 0..oddities() as u8), 1..9);
     (any::<u64>(), prop::collection::vec(odd, 4)).prop_map(|(seed, odd)| {
         odd.iter()
             .enumerate()
@@ -56,6 +56,12 @@ fn days() -> impl Strategy<Value = Vec<Vec<Happening>>> {
             })
             .collect()
     })
+}
+
+/// Everything unusual, each done by somebody.
+fn every_oddity() -> Vec<(usize, u8)> {
+    let all = 0..oddities();
+    all.map(|what| (what % 12, what as u8)).collect()
 }
 
 fn collect(into: &mut BTreeMap<String, Alert>, sealed: Vec<SealedDay>) {
@@ -240,7 +246,7 @@ proptest! {
 /// Restart: what was published of open days and what is published after one add up to the same.
 #[test]
 fn open_alerts_survive_a_restart() {
-    let odd: Vec<(usize, u8)> = (0..6).map(|what| (usize::from(what), what)).collect();
+    let odd = every_oddity();
     let day = start_day() + TRAINED;
     let events = company_day(day, 77, &odd);
     let (first, last) = events.split_at(events.len() / 2);
@@ -276,7 +282,7 @@ fn open_alerts_survive_a_restart() {
 /// A law that nothing fires under proves nothing.
 #[test]
 fn every_detector_fires_in_these_worlds() {
-    let odd: Vec<(usize, u8)> = (0..6).map(|what| (usize::from(what), what)).collect();
+    let odd = every_oddity();
     let days: Vec<Vec<Happening>> = (0..4)
         .map(|n| company_day(start_day() + TRAINED + n, 77 + n as u64, &odd))
         .collect();

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightjar_detectors::event::Network;
+pub use nightjar_detectors::policy::ToolStatus;
 use nightjar_detectors::settings::DetectorSettings;
 
 pub use cidr::{Cidr, number_of};
@@ -210,40 +211,6 @@ pub struct ToolRule {
     pub status: ToolStatus,
     /// First day of that status, days since 1970-01-01.
     pub since: Option<i32>,
-}
-
-/// What the company decided about an AI tool.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ToolStatus {
-    /// Meant to be used.
-    Sanctioned,
-    /// Allowed.
-    Tolerated,
-    /// Not allowed.
-    Unsanctioned,
-    /// Not decided.
-    #[default]
-    Unknown,
-}
-
-impl ToolStatus {
-    /// Every status.
-    pub const ALL: [ToolStatus; 4] = [
-        ToolStatus::Sanctioned,
-        ToolStatus::Tolerated,
-        ToolStatus::Unsanctioned,
-        ToolStatus::Unknown,
-    ];
-
-    /// The word in the configuration.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            ToolStatus::Sanctioned => "sanctioned",
-            ToolStatus::Tolerated => "tolerated",
-            ToolStatus::Unsanctioned => "unsanctioned",
-            ToolStatus::Unknown => "unknown",
-        }
-    }
 }
 
 impl Config {

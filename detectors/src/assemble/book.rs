@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Claims;
-use crate::alert::Alert;
+use crate::alert::{Alert, Class};
 use crate::time::Day;
 use crate::verdict::Verdict;
 use crate::world::Who;
@@ -43,7 +43,9 @@ impl Book {
                     .as_ref()
                     .map_or(&*who.name, |about| about.id.as_str());
                 if shown.contains(&(id, verdict.summary.as_str())) {
-                    principals.insert(id);
+                    if verdict.class == Class::Detection {
+                        principals.insert(id);
+                    }
                     let entry = self
                         .0
                         .entry((detector.to_owned(), key(who, verdict)))

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 
 use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param, mass_download::bytes_text};
-use crate::alert::{Entity, Severity};
+use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
+use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{EventRef, Refs, Sample, gather};
 use crate::panes::{Panes, Span};
+use crate::policy::ToolStatus;
 use crate::time::{Day, PANE_MS};
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
@@ -218,7 +219,11 @@ impl Kind for AiUsageSpike {
     type Amount = Vec<Appraised>;
     type Bars = Bars;
 
-    const COMPANY: bool = true;
+    const SUBJECTS: Subjects = Subjects {
+        users: true,
+        addresses: false,
+        company: true,
+    };
 
     fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
         row.outcome() != Outcome::Failure
@@ -250,11 +255,11 @@ impl Kind for AiUsageSpike {
         gather(&open.refs, samples, usize::MAX)
     }
 
-    fn erase(&self, open: &mut Open, is_theirs: &dyn Fn(i64, &str) -> bool) -> usize {
+    fn erase(&self, open: &mut Open, theirs: &Theirs<'_>) -> usize {
         let Open { refs, rest, tools } = open;
         let tools = tools.iter_mut().map(|(_, panes)| panes);
         let panes = tools.chain([rest]).flat_map(Panes::values_mut);
-        panes.map(|pane| pane.sample.erase(refs, is_theirs)).sum()
+        panes.map(|pane| pane.sample.erase(refs, theirs)).sum()
     }
 
     fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
@@ -408,6 +413,7 @@ impl AiUsageSpike {
                 .map(|part| format!("much more use of {part}"))
                 .collect(),
             surprise: Some(best.surprise),
+            class: Class::Detection,
             severity,
             overlay: None,
             about: tool_entity
@@ -461,16 +467,13 @@ impl AiUsageSpike {
 
 /// The first tool of a finding, by name, that the company has said no to. More events only add tools.
 fn refused_tool<'o>(open: &'o Open, crossings: &[Crossing<'_>], world: &World) -> Option<&'o str> {
-    let refused = &world.settings.refused_tools;
-    if refused.is_empty() {
-        return None;
-    }
     let is_part = |tool: &str| {
         let part = |c: &Crossing<'_>| c.reading.key.part.as_deref().is_none_or(|p| p == tool);
         crossings.iter().any(part)
     };
     let mut tools = open.tools.iter().map(|(tool, _)| &**tool);
-    tools.find(|tool| refused.contains(&tool.to_lowercase()) && is_part(tool))
+    let is_refused = |tool: &str| world.settings.policy.tool(tool) == ToolStatus::Unsanctioned;
+    tools.find(|tool| is_part(tool) && is_refused(tool))
 }
 
 fn amount(measure: u8, count: u64) -> String {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Page, Param};
-use crate::alert::Severity;
+use crate::alert::{Class, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
@@ -365,6 +365,7 @@ impl Trip<'_> {
             same_as: pair.clone(),
             causes: vec![format!("travel from {pair}")],
             surprise: None,
+            class: Class::Detection,
             severity: self.severity,
             overlay,
             about: None,

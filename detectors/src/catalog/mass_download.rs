@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param};
-use crate::alert::Severity;
+use crate::alert::{Class, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
@@ -330,6 +330,7 @@ impl MassDownload {
             same_as: MEASURES[usize::from(key.measure)].into(),
             causes: Vec::new(),
             surprise: Some(best.surprise),
+            class: Class::Detection,
             severity,
             overlay: None,
             about: None,

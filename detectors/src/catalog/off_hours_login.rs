@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Page, Param};
-use crate::alert::Severity;
+use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
@@ -277,6 +277,7 @@ impl OffHoursLogin {
             same_as: format!("{hour:02}"),
             causes: crossing.iter().map(|(hour, _)| format!("activity between {hour:02}:00 and {:02}:00", (hour + 1) % 24)).collect(),
             surprise: Some(surprise),
+            class: Class::Detection,
             severity: match (is_admin, duty) {
                 (true, false) => Severity::Medium,
                 (true, true) | (false, false) => Severity::Low,

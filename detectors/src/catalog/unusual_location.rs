@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{Entry, Page};
-use crate::alert::Severity;
+use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Network, Outcome, Row};
@@ -340,6 +340,7 @@ fn verdict(
         same_as: String::new(),
         causes: vec![format!("logins from {name} {value}")],
         surprise: Some(surprise),
+        class: Class::Detection,
         severity,
         overlay: egress.or(shared),
         about: None,

@@ -1,6 +1,6 @@
 //! The company's knowledge as one day's judgement reads it: frozen when the day is opened.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +43,8 @@ pub struct Frozen {
     pub known_hours: f64,
     masses: BTreeMap<Attribute, TenantMasses<String>>,
     distinct: BTreeMap<Level, f64>,
+    /// All values of the attributes that are listed.
+    known: BTreeMap<Attribute, BTreeSet<String>>,
 }
 
 impl Frozen {
@@ -58,6 +60,10 @@ impl Frozen {
             .map(|(key, p)| (*key, p.constants(day)))
             .collect();
         let none = Values::default();
+        let known = sums.values.iter().map(|(attribute, values)| {
+            let values = values.known().map(String::clone);
+            (*attribute, values.collect())
+        });
         let masses = [Attribute::Country, Attribute::Region, Attribute::Asn]
             .into_iter()
             .map(|a| {
@@ -83,9 +89,18 @@ impl Frozen {
             active: sums.tested.values().map(|mean| mean.mean(day)).sum(),
             hour_prior: hour_prior(&[&sums.hours], day, is_weekend(day)),
             known_hours: sums.hours.total(day),
+            known: known
+                .filter(|(attribute, _)| attribute.is_listed())
+                .collect(),
             masses,
             distinct,
         }
+    }
+
+    /// Whether the company has had a value of an attribute that is listed.
+    pub fn knows(&self, attribute: Attribute, value: &str) -> bool {
+        let known = self.known.get(&attribute);
+        known.is_some_and(|known| known.contains(value))
     }
 
     /// Peers' constants of a series; the prior where nothing is known.

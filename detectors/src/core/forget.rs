@@ -8,7 +8,8 @@ use std::collections::BTreeSet;
 use super::Core;
 use super::snapshot::{StateRow, entity_key, row};
 use crate::catalog::CATALOG;
-use crate::shard::{SHARDS, route_of, shard_of};
+use crate::detector::Theirs;
+use crate::shard::{route_of, shard_of};
 use crate::verdict::Stream;
 use crate::world::Who;
 
@@ -60,9 +61,16 @@ impl Core {
             }
         }
         let events = &forgotten.events;
-        let is_theirs = |time: i64, uid: &str| events.contains(&(time, uid.into()));
-        let company = self.shards[SHARDS].detectors.iter_mut();
-        forgotten.evidence = company.map(|detector| detector.erase(&is_theirs)).sum();
+        let theirs = Theirs {
+            events,
+            user: route_of(self.world.seed, name),
+        };
+        let detectors = self.shards.iter_mut().flat_map(|s| &mut s.detectors);
+        let shared = detectors.filter(|detector| {
+            let subjects = detector.subjects();
+            subjects.company || subjects.addresses
+        });
+        forgotten.evidence = shared.map(|detector| detector.erase(&theirs)).sum();
         forgotten.alerts = self.book.forget(name);
         for claims in self.claims.values_mut() {
             claims.retain(|who, _| &*who.name != name);

@@ -51,10 +51,10 @@ impl Core {
         let work = |shards: &mut [Shard], first: usize, mut worker: Worker<'_>| {
             let no_tallies = |batch: &Prepared<'_>| vec![Tally::default(); batch.origins.len()];
             let mut by_origin: Vec<Vec<Tally>> = batches.iter().map(no_tallies).collect();
-            for (number, shard) in shards.iter_mut().enumerate() {
-                for (_, batch, row) in by_shard.of(first + number) {
+            for (place, shard) in shards.iter_mut().enumerate() {
+                for (_, number, row) in by_shard.of(first + place) {
                     let (tallies, batch) =
-                        (&mut by_origin[*batch as usize], &batches[*batch as usize]);
+                        (&mut by_origin[*number as usize], &batches[*number as usize]);
                     let row = *row as usize;
                     let tally = &mut tallies[usize::from(batch.origin_of[row])];
                     let event = batch.events.row(row);
@@ -63,7 +63,7 @@ impl Core {
                         continue;
                     }
                     let readers = &readers[event.activity() as usize];
-                    shard.observe(&mut worker, batch, row, readers, tally);
+                    shard.observe(&mut worker, batch, (*number, row as u32), readers, tally);
                 }
             }
             let mut sums = BTreeMap::new();
@@ -72,7 +72,7 @@ impl Core {
                     add_up(&mut sums, source, tally);
                 }
             }
-            sums
+            (sums, worker.by_address)
         };
         let (shards, company) = self.shards.split_at_mut(SHARDS);
         let company = &mut company[0];
@@ -82,9 +82,12 @@ impl Core {
             sealed,
             entity,
             detectors,
+            by_address: Vec::new(),
         };
         if self.threads == 1 {
-            return work(shards, 0, worker(&mut company.detectors));
+            let (sums, by_address) = work(shards, 0, worker(&mut company.detectors));
+            self.spread_addresses(batches, sealed, by_address);
+            return sums;
         }
         let each = SHARDS.div_ceil(self.threads);
         let mut wholes = self.wholes.iter_mut();
@@ -108,17 +111,38 @@ impl Core {
         });
         // What the workers saw of the company is put together.
         for (index, mine) in company.detectors.iter_mut().enumerate() {
-            if mine.judges_company() {
+            if mine.subjects().company {
                 for theirs in &mut self.wholes {
                     mine.absorb(entity, theirs[index].as_mut());
                 }
             }
         }
-        let mut sums = BTreeMap::new();
-        for (source, tally) in results.into_iter().flatten() {
-            add_up(&mut sums, &source, tally);
+        let (mut sums, mut by_address) = (BTreeMap::new(), Vec::new());
+        for (tallies, rows) in results {
+            for (source, tally) in tallies {
+                add_up(&mut sums, &source, tally);
+            }
+            by_address.extend(rows);
         }
+        self.spread_addresses(batches, sealed, by_address);
         sums
+    }
+
+    /// The second stage: what was admitted goes on to the shards of its addresses.
+    fn spread_addresses(
+        &mut self,
+        batches: &[Prepared<'_>],
+        sealed: &[Option<Day>],
+        mut rows: Vec<(u64, u32, u32)>,
+    ) {
+        // Rows of an address follow each other.
+        rows.sort_unstable();
+        for (route, number, row) in rows {
+            let batch = &batches[number as usize];
+            let readers = &self.readers[batch.events.row(row as usize).activity() as usize];
+            let shard = &mut self.shards[shard_of(route)];
+            shard.observe_address(&self.world, sealed, batch, row, readers);
+        }
     }
 
     /// The verdicts of what was touched, by detector and day. All threads judge; in the end the order of the shards

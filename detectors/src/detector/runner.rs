@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slot::{Head, Slot};
-use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Verdicts};
+use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Subjects, Theirs, Verdicts};
 use crate::company::{Frozen, Parts};
 use crate::event::Row;
 use crate::evidence::EventRef;
@@ -107,6 +107,15 @@ impl<K: Kind> Runner<K> {
         }
     }
 
+    /// Opens a day for everybody known, whether anything happened or not.
+    fn open_known(&mut self, day: Day) {
+        for entity in 0..self.places.0.len() as u32 {
+            if self.places.known(entity).is_some() {
+                self.change(entity, day, |_, _| {});
+            }
+        }
+    }
+
     fn forget_day_before(&mut self, day: Day) {
         let kept = self.kept.split_off(&day);
         let past = std::mem::replace(&mut self.kept, kept);
@@ -167,8 +176,8 @@ impl<K: Kind> Detector for Runner<K> {
         self.change(entity, event.day, |kind, open| kind.observe(open, event));
     }
 
-    fn judges_company(&self) -> bool {
-        K::COMPANY
+    fn subjects(&self) -> Subjects {
+        K::SUBJECTS
     }
 
     fn absorb(&mut self, entity: u32, other: &mut dyn Detector) {
@@ -194,6 +203,9 @@ impl<K: Kind> Detector for Runner<K> {
     ) -> BTreeMap<Day, Verdicts> {
         let mut out = BTreeMap::<Day, Verdicts>::new();
         let mut touched = std::mem::take(&mut self.touched);
+        if K::SEALED {
+            return out;
+        }
         if K::LOOKBACK {
             // What happened on a day may complete a verdict of the day after.
             touched.extend_from_within(..);
@@ -229,6 +241,9 @@ impl<K: Kind> Detector for Runner<K> {
         names: &[Who],
     ) -> (Parts, Verdicts) {
         let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
+        if K::EVERY_DAY && frozen.is_some() {
+            self.open_known(day);
+        }
         let active = self.active.remove(&day).unwrap_or_default();
         let (kind, lag) = (&*self.kind, self.lag);
         self.closed = Some(day);
@@ -336,7 +351,7 @@ impl<K: Kind> Detector for Runner<K> {
         Some(days.flat_map(|open| self.kind.evidence(open)).collect())
     }
 
-    fn erase(&mut self, is_theirs: &dyn Fn(i64, &str) -> bool) -> usize {
+    fn erase(&mut self, theirs: &Theirs<'_>) -> usize {
         let mut erased = 0;
         for entity in 0..self.places.0.len() as u32 {
             let Some(slot) = self.places.known(entity) else {
@@ -344,7 +359,7 @@ impl<K: Kind> Detector for Runner<K> {
             };
             let mut here = 0;
             for open in &mut slot.open {
-                let of_day = self.kind.erase(&mut open.open, is_theirs);
+                let of_day = self.kind.erase(&mut open.open, theirs);
                 if 0 < of_day {
                     here += of_day;
                     (open.bars, open.touched) = (None, true);
@@ -352,7 +367,7 @@ impl<K: Kind> Detector for Runner<K> {
                 }
             }
             if let Some((_, open)) = &mut slot.before {
-                here += self.kind.erase(open, is_theirs);
+                here += self.kind.erase(open, theirs);
             }
             if 0 < here && !slot.dirty {
                 slot.dirty = true;

@@ -1,7 +1,10 @@
 //! A small company for the laws: twelve people in an office, and unusual things they may do.
 
-use nightjar_detectors::directory::Directory;
+mod oddities;
+
+use nightjar_detectors::directory::{Directory, Person};
 use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Outcome};
+use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::Settings;
 use nightjar_detectors::time::Day;
 
@@ -12,13 +15,22 @@ use arrow::array::RecordBatch;
 pub struct Happening {
     pub time: i64,
     pub uid: String,
+    /// Empty: the row names nobody.
     pub user: String,
+    pub target_user: Option<String>,
     pub activity: Activity,
+    pub outcome: Outcome,
+    pub is_admin: Option<bool>,
     pub interactive: Option<bool>,
+    pub mfa: Option<bool>,
+    pub device_managed: Option<bool>,
+    pub ip: Option<String>,
     pub object: Option<String>,
     pub app: Option<&'static str>,
     pub tokens: Option<u64>,
     pub bytes: Option<u64>,
+    pub sensitivity: Option<&'static str>,
+    pub session: Option<String>,
     pub device: String,
     pub place: Option<usize>,
     pub kind: Option<Kind>,
@@ -37,6 +49,24 @@ pub fn start_day() -> Day {
     20_514 // 2026-03-02, a Monday
 }
 
+fn policy() -> Policy {
+    Policy {
+        tools: [("chatgpt".to_owned(), ToolStatus::Unsanctioned)].into(),
+        ..Policy::default()
+    }
+}
+
+fn directory() -> Directory {
+    let left = Person {
+        leaves: Some(start_day() - 10),
+        ..Person::default()
+    };
+    Directory {
+        people: [(LEAVER.to_owned(), left)].into(),
+        ..Directory::default()
+    }
+}
+
 pub fn settings() -> Settings {
     let hours = |hours: i64| hours * 3_600_000;
     Settings {
@@ -53,31 +83,42 @@ pub fn settings() -> Settings {
         ]
         .into(),
         detectors: Default::default(),
-        directory: Directory::default(),
-        refused_tools: ["chatgpt".to_owned()].into(),
+        directory: directory(),
+        policy: policy(),
         fingerprint: "laws".into(),
     }
 }
 
-struct Dice(u64);
+/// Has left, and is listed so.
+pub const LEAVER: &str = "leaver@example.com";
+
+/// How many unusual things there are.
+pub fn oddities() -> usize {
+    oddities::all().count()
+}
+
+pub struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
+    pub fn roll(&mut self, below: u64) -> u64 {
         self.0 = xxhash_rust::xxh3::xxh3_64(&self.0.to_le_bytes());
         self.0 % below
     }
 }
 
-struct Diary<'d> {
-    events: Vec<Happening>,
-    dice: &'d mut Dice,
-    user: String,
-    day_start: i64,
-    is_odd: bool,
+/// A person's day.
+pub struct Diary<'d> {
+    pub events: Vec<Happening>,
+    pub dice: &'d mut Dice,
+    pub user: String,
+    /// Midnight, ms.
+    pub day_start: i64,
+    pub is_odd: bool,
 }
 
 impl Diary<'_> {
-    fn add(&mut self, minute: u64, activity: Activity) -> &mut Happening {
+    /// A successful event of this person; logins are from the office.
+    pub fn add(&mut self, minute: u64, activity: Activity) -> &mut Happening {
         let second = self.dice.roll(60_000) as i64;
         let time = self.day_start + minute as i64 * 60_000 + second;
         let place = (activity == Activity::Login).then_some(0);
@@ -90,12 +131,20 @@ impl Diary<'_> {
                 activity.as_str()
             ),
             user: self.user.clone(),
+            target_user: None,
             activity,
+            outcome: Outcome::Success,
+            is_admin: None,
             interactive: Some(true),
+            mfa: None,
+            device_managed: None,
+            ip: None,
             object: None,
             app: None,
             tokens: None,
             bytes: None,
+            sensitivity: None,
+            session: None,
             device: format!("laptop of {}", self.user),
             place,
             kind: None,
@@ -121,48 +170,6 @@ impl Diary<'_> {
             event.app = Some(["claude", "chatgpt"][tool as usize]);
             event.tokens = Some(tokens);
             event.interactive = None;
-        }
-    }
-
-    fn odd(&mut self, what: u8) {
-        let minute = 600 + self.dice.roll(200);
-        match what {
-            0 => {
-                let at = 180 + self.dice.roll(50);
-                self.add(at, Activity::Login);
-            }
-            1 => {
-                for n in 0..60 + self.dice.roll(60) {
-                    let at = minute + self.dice.roll(10);
-                    self.add(at, Activity::Download).object = Some(format!("secret {n}"));
-                }
-            }
-            2 => self.add(minute, Activity::Login).place = Some(2),
-            3 => {
-                let other = self.dice.roll(2) == 0;
-                let event = self.add(minute, Activity::Login);
-                event.place = Some(3);
-                if other {
-                    event.device = "somebody's phone".into();
-                }
-            }
-            4 => {
-                for _ in 0..30 + self.dice.roll(40) {
-                    let at = minute + self.dice.roll(30);
-                    let event = self.add(at, Activity::AiUse);
-                    event.app = Some("claude");
-                    event.tokens = Some(90_000);
-                    event.interactive = None;
-                }
-            }
-            _ => {
-                for n in 0..700 {
-                    let at = 5 + minute + n / 20;
-                    let event = self.add(at, Activity::Download);
-                    event.object = Some(format!("synced {n}"));
-                    event.interactive = Some(false);
-                }
-            }
         }
     }
 }
@@ -191,7 +198,8 @@ pub fn company_day(day: Day, seed: u64, odd: &[(usize, u8)]) -> Vec<Happening> {
         };
         diary.ordinary();
         for what in what {
-            diary.odd(what);
+            let oddity = oddities::all().nth(usize::from(what));
+            oddity.expect("it is one of them")(&mut diary);
         }
         events.append(&mut diary.events);
     }
@@ -209,9 +217,16 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             time: event.time,
             uid: &event.uid,
             activity: Some(event.activity),
-            outcome: Some(Outcome::Success),
-            user: Some(&event.user),
+            outcome: Some(event.outcome),
+            user: Some(&*event.user).filter(|user| !user.is_empty()),
+            target_user: event.target_user.as_deref(),
+            is_admin: event.is_admin,
             interactive: event.interactive,
+            mfa: event.mfa,
+            device_managed: event.device_managed,
+            ip: event.ip.as_deref(),
+            sensitivity: event.sensitivity,
+            session: event.session.as_deref(),
             object: event.object.as_deref(),
             app: event.app,
             tokens: event.tokens,

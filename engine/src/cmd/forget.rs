@@ -3,7 +3,6 @@
 //! Invariant: nothing is changed while a service has the folder, and nothing without consent; no list of
 //! erased persons is kept, which would be a way of remembering them.
 
-use std::collections::BTreeSet;
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -16,6 +15,7 @@ use clap::Args;
 use nightjar_detectors::core::{Core, Forgotten};
 use nightjar_detectors::directory::Directory;
 use nightjar_detectors::event::Events;
+use nightjar_detectors::policy::Policy;
 use nightjar_detectors::settings::Settings;
 use nightjar_detectors::world::World;
 
@@ -166,7 +166,7 @@ fn everything(tenant: String, zone: chrono_tz::Tz) -> Settings {
         lateness_ms: Default::default(),
         detectors: Default::default(),
         directory: Directory::default(),
-        refused_tools: BTreeSet::new(),
+        policy: Policy::default(),
         fingerprint: String::new(),
     }
 }

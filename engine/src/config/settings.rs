@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use nightjar_detectors::catalog::{CATALOG, Entry};
 use nightjar_detectors::directory::Directory;
+use nightjar_detectors::policy::Policy;
 use nightjar_detectors::settings::Settings;
 
 use super::problem::{ConfigErrors, Problem, nearest};
-use super::{Config, Source, ToolRule, ToolStatus};
+use super::{Config, Source, ToolRule};
 use crate::decode::ClassInfo;
 
 /// Version of the detectors; a release may change what they say.
@@ -90,20 +91,19 @@ pub fn settings(
         lateness_ms: by_detector,
         detectors: config.detectors.clone(),
         directory,
-        refused_tools: refused_tools(config),
+        policy: policy(config),
         fingerprint,
     };
     Ok((settings, lateness))
 }
 
-fn refused_tools(config: &Config) -> BTreeSet<String> {
-    let refused = |rule: &&ToolRule| rule.status == ToolStatus::Unsanctioned;
-    config
-        .tools
-        .iter()
-        .filter(refused)
-        .map(|rule| rule.name.to_lowercase())
-        .collect()
+/// What the company has decided, by the names that detection uses.
+fn policy(config: &Config) -> Policy {
+    let status = |rule: &ToolRule| (rule.name.to_lowercase(), rule.status);
+    Policy {
+        tools: config.tools.iter().map(status).collect(),
+        ..Policy::default()
+    }
 }
 
 /// Whether a source can give records of a class.

@@ -27,24 +27,35 @@ pub enum Attribute {
     Device,
     App,
     Tool,
+    Grantor,
 }
 
 impl Attribute {
     /// All of them.
-    pub const ALL: [Attribute; 6] = [
+    pub const ALL: [Attribute; 7] = [
         Attribute::Country,
         Attribute::Region,
         Attribute::Asn,
         Attribute::Device,
         Attribute::App,
         Attribute::Tool,
+        Attribute::Grantor,
     ];
+
+    /// Whether it is asked of the company only whether a value was there before.
+    pub fn is_listed(self) -> bool {
+        matches!(self, Attribute::App | Attribute::Tool | Attribute::Grantor)
+    }
 
     /// The discount D in user-days.
     pub fn discount(self) -> f64 {
         match self {
             Attribute::Country | Attribute::Region => 0.0,
-            Attribute::Asn | Attribute::Device | Attribute::App | Attribute::Tool => 0.25,
+            Attribute::Asn
+            | Attribute::Device
+            | Attribute::App
+            | Attribute::Tool
+            | Attribute::Grantor => 0.25,
         }
     }
 
@@ -57,6 +68,7 @@ impl Attribute {
             Attribute::Device => 1_000_000,
             Attribute::App => 10_000,
             Attribute::Tool => 300,
+            Attribute::Grantor => 1_000,
         }
     }
 }
@@ -89,6 +101,11 @@ impl<K: Ord> Values<K> {
             day,
             counts: counts.into_iter().filter(known).collect(),
         }
+    }
+
+    /// The values, ascending.
+    pub fn known(&self) -> impl Iterator<Item = &K> {
+        self.counts.keys()
     }
 
     /// Learns the values of a user's closed day, each once. Days never go back.

@@ -1,0 +1,102 @@
+//! Flags: anything done by an account after its owner has left. Why: accounts that outlive their people
+//! are the easiest to steal. Method: the directory's leave date. Blind to: accounts the directory does not list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::rule::{Case, Rule, Ruled, Sign};
+use super::{Entry, Page};
+use crate::alert::Severity;
+use crate::detector::{Detector, Event, Runner};
+use crate::event::{Activity, Outcome, Row};
+use crate::time::{Day, day_text};
+use crate::verdict::{Stream, Verdict};
+use crate::world::World;
+
+/// The catalog's line.
+pub const ENTRY: Entry = Entry {
+    name: "leaver_active",
+    activities: Activity::ALL,
+    attack: &["T1078"],
+    family: "access",
+    needs: &[&["user"]],
+    params: &[],
+    statistical: false,
+    share: 0.0,
+    page: Page {
+        flags: "anything that succeeds in the name of somebody whose last day at work has passed",
+        why: "an account that outlives its owner is watched by nobody, and whoever left may still know its password",
+        method: "policy: the day of the event is after `leaves` in the directory. High; one alert a day. Eager",
+        blind_to: "accounts that the directory does not list, or lists without `leaves`; rows whose outcome is a failure",
+        fields: "time, user, activity, outcome; directory: leaves",
+        example: "kim@example.com, whose last day was 2026-03-01, was active on 2026-03-09: 14 events, downloads among them, from 203.0.113.7",
+    },
+    make: |world, lag| -> Box<dyn Detector> {
+        Box::new(Runner::new(Arc::new(Ruled(LeaverActive::new(world))), lag))
+    },
+};
+
+/// The rule; it has no parameters.
+pub struct LeaverActive {
+    /// Last day at work of whoever has one.
+    leavers: BTreeMap<String, Day>,
+}
+
+impl LeaverActive {
+    fn new(world: &World) -> Self {
+        let people = world.settings.directory.people.iter();
+        let leavers = people.filter_map(|(name, person)| Some((name.clone(), person.leaves?)));
+        LeaverActive {
+            leavers: leavers.collect(),
+        }
+    }
+}
+
+/// Marks: something was taken out of a service.
+const DOWNLOADED: u16 = 1;
+
+impl Rule for LeaverActive {
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
+        stream == Stream::Person
+            && row.outcome() != Outcome::Failure
+            && row
+                .user()
+                .is_some_and(|user| self.leavers.contains_key(user))
+    }
+
+    fn sign<'a>(&self, event: &Event<'a>) -> Option<Sign<'a>> {
+        let leaves = *self.leavers.get(event.user)?;
+        let took = event.row.activity() == Activity::Download;
+        let marks = if took { DOWNLOADED } else { 0 };
+        (leaves < event.day).then(|| Sign {
+            marks,
+            ..Sign::default()
+        })
+    }
+
+    fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
+        let name = &case.on.who.name;
+        let leaves = *self.leavers.get(&**name)?;
+        let finding = case.finding;
+        let took = if finding.has(DOWNLOADED) {
+            ", downloads among them"
+        } else {
+            ""
+        };
+        Some(Verdict {
+            summary: format!(
+                "{name}, whose last day was {}, was active on {}: {} events{took}, from {}",
+                day_text(leaves),
+                day_text(case.on.frozen.day),
+                finding.sample.count,
+                finding.places.text("an unknown address"),
+            ),
+            also: case.also(),
+            next_steps: vec![
+                format!("disable {name} and revoke its sessions, tokens and keys"),
+                "ask the manager whether the leave date in the directory is right".into(),
+            ],
+            ..case.verdict(Severity::High)
+        })
+    }
+}

@@ -1,0 +1,343 @@
+//! What rules have in common: the day's findings by value, and what the principal is used to.
+//!
+//! A [`Rule`] says which events are signs and what a finding amounts to; [`Ruled`] makes a detector of it.
+//! Invariant: a finding is made of counts, flags that are only ever set, and bounded sets that are taken
+//! smallest first, so that it merges in any order; sets that overflowed say so and are then read as
+//! holding anything, so that no verdict ever falls.
+
+mod finding;
+
+pub use finding::{Finding, Spots, Words};
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alert::{Entity, Severity};
+use crate::company::Parts;
+use crate::detector::{Event, Judged, Kind, Latest, On};
+use crate::event::{Activity, Outcome, Row};
+use crate::evidence::{EventRef, Refs, gather};
+use crate::model::familiar::{Familiar, mark_of};
+use crate::model::habit::Attribute;
+use crate::time::Day;
+use crate::verdict::{Stream, Verdict};
+
+/// Findings of one principal and day; beyond, the largest values are left out, in any order the same.
+const FINDINGS_MAX: usize = 256;
+/// Active days before networks and devices can be called new.
+const USED_TO_DAYS: u32 = 3;
+
+/// What an event is to a rule.
+#[derive(Debug, Default)]
+pub struct Sign<'a> {
+    /// Events with the same value make one finding and one alert; part of the alert's identity.
+    pub value: Cow<'a, str>,
+    /// Flags of the rule's own; a finding has those of all its events.
+    pub marks: u16,
+}
+
+/// A detector that judges single events by what they are.
+pub trait Rule: Send + Sync + 'static {
+    /// Whether successful logins teach it which networks and devices somebody uses.
+    const FAMILIAR: bool = false;
+    /// The attribute under which the company remembers the values of findings.
+    const LISTS: Option<Attribute> = None;
+
+    /// Whether an event may be a sign, or teaches that the principal is active.
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
+    /// What it is a sign of, if of anything.
+    fn sign<'a>(&self, event: &Event<'a>) -> Option<Sign<'a>>;
+    /// What a finding amounts to. Must not fall as the finding grows.
+    fn judge(&self, case: &Case<'_>) -> Option<Verdict>;
+}
+
+/// What is known of a principal from closed days.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Known {
+    /// Days with events that the rule wants.
+    pub days: u32,
+    /// The last of them.
+    pub last: Option<Day>,
+    /// Networks of successful logins.
+    pub networks: Familiar,
+    /// Devices of successful logins.
+    pub devices: Familiar,
+    /// Values of findings, by [`mark_of`].
+    pub values: Familiar,
+}
+
+/// What a closed day teaches.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Taught {
+    networks: Vec<u32>,
+    devices: Vec<u32>,
+    values: Vec<u32>,
+}
+
+/// One day of one principal.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Open {
+    refs: Refs,
+    findings: BTreeMap<Box<str>, Finding>,
+    /// Where and on what the principal logged in.
+    trail: Spots,
+    /// Changes since the day was read back.
+    #[serde(skip)]
+    changes: u32,
+}
+
+/// One finding as it is judged.
+pub struct Case<'a> {
+    /// What it is about.
+    pub value: &'a str,
+    /// Its events.
+    pub finding: &'a Finding,
+    /// The principal's past.
+    pub known: &'a Known,
+    /// Day, principal, company.
+    pub on: On<'a>,
+    refs: &'a Refs,
+    trail: &'a Spots,
+}
+
+impl Case<'_> {
+    /// Whether the principal has had a finding with this value in the days that are known.
+    pub fn is_known_value(&self) -> bool {
+        let mark = mark_of(self.on.world.seed, self.value);
+        self.known.values.knows(mark, self.on.frozen.day)
+    }
+
+    fn is_used_to(&self) -> bool {
+        USED_TO_DAYS <= self.known.days
+    }
+
+    /// Whether an event of the finding came from a network that the principal has not used.
+    pub fn is_new_network(&self) -> bool {
+        let day = self.on.frozen.day;
+        let is_new = |network| !self.known.networks.knows(network, day);
+        self.is_used_to()
+            && self
+                .finding
+                .spots
+                .any(|network, _| network != 0 && is_new(network))
+    }
+
+    /// Whether an event of the finding came from a device that the principal has not used.
+    pub fn is_new_device(&self) -> bool {
+        let day = self.on.frozen.day;
+        let is_new = |device| !self.known.devices.knows(device, day);
+        self.is_used_to()
+            && self
+                .finding
+                .spots
+                .any(|_, device| device != 0 && is_new(device))
+    }
+
+    /// Whether somebody logged in as the principal on this day from a network and a device that are both new.
+    pub fn is_beside_strange_login(&self) -> bool {
+        let day = self.on.frozen.day;
+        let is_new = |network, device| {
+            network != 0
+                && device != 0
+                && !self.known.networks.knows(network, day)
+                && !self.known.devices.knows(device, day)
+        };
+        self.is_used_to() && self.trail.any(is_new)
+    }
+
+    /// A statement about the finding, without sentence and next steps. Observed are its activities.
+    pub fn verdict(&self, severity: Severity) -> Verdict {
+        let sample = &self.finding.sample;
+        let span = (sample.first(self.refs), sample.last(self.refs));
+        Verdict {
+            value: self.value.to_owned(),
+            observed: self.finding.amount as f64,
+            days: self.known.days,
+            evidence: gather(self.refs, [[sample]], 12),
+            ..Verdict::of(severity, "policy", span, u64::from(sample.count))
+        }
+    }
+
+    /// The other principals that the finding names: users it was done to, addresses and applications.
+    pub fn also(&self) -> Vec<Entity> {
+        let of = |kind: &str, words: &Words| {
+            let entity = |id: &str| Entity {
+                kind: kind.into(),
+                id: id.into(),
+            };
+            words.iter().map(entity).collect::<Vec<_>>()
+        };
+        let finding = self.finding;
+        let targets = of("user", &finding.targets).into_iter();
+        let targets = targets.filter(|target| target.id != *self.on.who.name);
+        targets.chain(of("app", &finding.apps)).collect()
+    }
+}
+
+/// A rule as a detector.
+pub struct Ruled<R>(pub R);
+
+impl<R: Rule> Ruled<R> {
+    fn said(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
+        let open = judged.open;
+        let case = |(value, finding)| Case {
+            value,
+            finding,
+            known: judged.base,
+            on: judged.on,
+            refs: &open.refs,
+            trail: &open.trail,
+        };
+        let findings = open
+            .findings
+            .iter()
+            .map(|(value, finding)| (&**value, finding));
+        findings
+            .filter_map(|pair| self.0.judge(&case(pair)))
+            .collect()
+    }
+}
+
+/// Whether a row shows where and on what somebody works.
+fn teaches(row: &Row<'_>, stream: Stream) -> bool {
+    stream == Stream::Person
+        && row.activity() == Activity::Login
+        && row.outcome() == Outcome::Success
+        && row.interactive() != Some(false)
+}
+
+/// Marks of the network and the device of a row; 0 where they are not said.
+pub fn spot(event: &Event<'_>) -> (u32, u32) {
+    let (row, seed) = (event.row, event.world.seed);
+    let network = match (row.asn(), row.country()) {
+        (Some(asn), _) => mark_of(seed, &format!("AS{asn}")),
+        (None, Some(country)) => mark_of(seed, country),
+        (None, None) => row.ip().map_or(0, |ip| mark_of(seed, subnet(ip))),
+    };
+    (
+        network,
+        row.device().map_or(0, |device| mark_of(seed, device)),
+    )
+}
+
+/// The /24 of an IPv4 address, the first three groups of an IPv6 one.
+fn subnet(ip: &str) -> &str {
+    let (mark, parts) = if ip.contains(':') { (':', 3) } else { ('.', 3) };
+    ip.match_indices(mark)
+        .nth(parts - 1)
+        .map_or(ip, |(end, _)| &ip[..end])
+}
+
+impl<R: Rule> Kind for Ruled<R> {
+    type Base = Known;
+    type Summary = Taught;
+    type Open = Open;
+    type Amount = Vec<Verdict>;
+    type Bars = u32;
+
+    const STATISTICAL: bool = false;
+
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
+        R::FAMILIAR && teaches(row, stream) || self.0.wants(row, stream)
+    }
+
+    fn observe(&self, open: &mut Open, event: &Event<'_>) {
+        if R::FAMILIAR && teaches(&event.row, event.stream) && open.trail.insert(spot(event)) {
+            open.changes += 1;
+        }
+        if !self.0.wants(&event.row, event.stream) {
+            return;
+        }
+        let Some(sign) = self.0.sign(event) else {
+            return;
+        };
+        open.changes += 1;
+        if !open.findings.contains_key(&*sign.value) {
+            open.findings
+                .insert((&*sign.value).into(), Finding::default());
+            if FINDINGS_MAX < open.findings.len()
+                && let Some((value, _)) = open.findings.pop_last()
+                && *value == *sign.value
+            {
+                return;
+            }
+        }
+        let finding = open.findings.get_mut(&*sign.value);
+        let finding = finding.expect("it is there or was just made");
+        finding.add(
+            &mut open.refs,
+            event,
+            sign.marks,
+            R::FAMILIAR.then(|| spot(event)),
+        );
+    }
+
+    fn evidence(&self, open: &Open) -> Vec<EventRef> {
+        let samples = open.findings.values().map(|finding| [&finding.sample]);
+        gather(&open.refs, samples, usize::MAX)
+    }
+
+    fn fold(&self, base: &mut Known, day: Day, taught: &Taught) {
+        base.days += 1;
+        base.last = Some(day);
+        base.networks.fold(day, taught.networks.iter().copied());
+        base.devices.fold(day, taught.devices.iter().copied());
+        base.values.fold(day, taught.values.iter().copied());
+    }
+
+    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
+        self.said(judged)
+    }
+
+    fn score(&self, _: &Vec<Verdict>) -> u32 {
+        0
+    }
+
+    fn verdicts(&self, _: &Judged<'_, Self>, said: &Vec<Verdict>) -> Vec<Verdict> {
+        said.clone()
+    }
+
+    fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> u32 {
+        judged.open.changes
+    }
+
+    fn reaches(&self, open: &Open, bars: &u32) -> bool {
+        open.changes != *bars
+    }
+
+    fn close(
+        &self,
+        judged: &Judged<'_, Self>,
+        _: Latest<'_, Self>,
+        said: Vec<Verdict>,
+        parts: &mut Parts,
+    ) -> Taught {
+        let (open, base, day) = (judged.open, judged.base, judged.on.frozen.day);
+        let seed = judged.on.world.seed;
+        let mut taught = Taught::default();
+        // What alerted must not teach that it is usual.
+        let learns = |familiar: &Familiar, mark: u32| said.is_empty() || familiar.knows(mark, day);
+        for (network, device) in open.trail.iter() {
+            if network != 0 && learns(&base.networks, network) {
+                taught.networks.push(network);
+            }
+            if device != 0 && learns(&base.devices, device) {
+                taught.devices.push(device);
+            }
+        }
+        for marks in [&mut taught.networks, &mut taught.devices] {
+            marks.sort_unstable();
+            marks.dedup();
+        }
+        for value in open.findings.keys() {
+            taught.values.push(mark_of(seed, value));
+            if let Some(attribute) = R::LISTS {
+                let users = parts.values.entry(attribute).or_default();
+                users.entry(value.to_string()).or_default()[0] += 1;
+            }
+        }
+        taught
+    }
+}

@@ -1,0 +1,5 @@
+//! Data, AI tools and what they are given.
+
+use super::Oddity;
+
+pub const ALL: &[Oddity] = &[];

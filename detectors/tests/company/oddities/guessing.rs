@@ -1,0 +1,5 @@
+//! Passwords and second factors that are tried.
+
+use super::Oddity;
+
+pub const ALL: &[Oddity] = &[];

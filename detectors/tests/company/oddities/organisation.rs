@@ -1,0 +1,5 @@
+//! Sources that fall silent or change.
+
+use super::Oddity;
+
+pub const ALL: &[Oddity] = &[];
