@@ -24,6 +24,7 @@ mod time;
 mod tree;
 mod unknown;
 
+pub(crate) use country::country_code;
 pub use column::Column;
 pub use compile::Mistake;
 pub use decoder::Decoder;
