@@ -6,126 +6,23 @@
 mod builder;
 mod json;
 mod view;
+mod words;
 
 pub use builder::{Draft, EventsBuilder};
 pub use json::{row_json, time_text};
 pub use view::{Events, Row};
+pub use words::{Activity, Kind, Method, Network, Outcome, Reason};
 
 use std::sync::{Arc, LazyLock};
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit};
-
-/// A word list that is a dictionary column on the outside and a byte on the inside.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        #[repr(u8)]
-        pub enum $name { $($(#[$vdoc])* $variant),+ }
-        impl $name {
-            /// Every value, in the order of the dictionary.
-            pub const ALL: &'static [$name] = &[$($name::$variant),+];
-            /// The word as it stands in the column and in JSON.
-            pub const fn as_str(self) -> &'static str {
-                match self { $($name::$variant => $word),+ }
-            }
-            /// The value of a word, or `None` for any other word.
-            pub fn parse(word: &str) -> Option<$name> {
-                match word { $($word => Some($name::$variant),)+ _ => None }
-            }
-        }
-    };
-}
-
-words! {
-    /// What was done.
-    Activity {
-        /// A sign-in, interactive or not.
-        Login = "login",
-        /// A second factor was asked for.
-        MfaChallenge = "mfa_challenge",
-        /// Content left the service: downloads, copies, prints, sync.
-        Download = "download",
-        /// Content was put into a service.
-        Upload = "upload",
-        /// Access to content was given to others.
-        Share = "share",
-        /// An AI tool was used.
-        AiUse = "ai_use",
-        /// A role or privilege was granted.
-        RoleGrant = "role_grant",
-        /// An application was given consent.
-        AppConsent = "app_consent",
-        /// A device was registered.
-        DeviceRegister = "device_register",
-        /// A factor was added, removed or reset.
-        MfaChange = "mfa_change",
-        /// A mailbox rule was made or changed.
-        MailboxRule = "mailbox_rule",
-        /// An account was made, changed, locked or removed.
-        AccountChange = "account_change",
-        /// Audit logging was changed.
-        AuditChange = "audit_change",
-        /// Anything else that a format names.
-        Other = "other",
-    }
-}
-
-words! {
-    /// How it ended.
-    Outcome {
-        /// It was done.
-        Success = "success",
-        /// It was refused or failed.
-        Failure = "failure",
-        /// The vendor does not say.
-        Unknown = "unknown",
-    }
-}
-
-words! {
-    /// What the principal is.
-    Kind {
-        /// A human being.
-        Person = "person",
-        /// A service account, service principal or API key.
-        Service = "service",
-        /// An AI agent that acts by itself.
-        Agent = "agent",
-        /// An account used by several people.
-        Shared = "shared",
-        /// An emergency account: every use is worth a look.
-        BreakGlass = "break_glass",
-        /// Not said by directory or vendor.
-        Unknown = "unknown",
-    }
-}
-
-words! {
-    /// The class of the network an address belongs to.
-    Network {
-        /// The company's own, as configured.
-        Corporate = "corporate",
-        /// A home connection.
-        Residential = "residential",
-        /// A mobile carrier.
-        Mobile = "mobile",
-        /// A hosting or cloud provider.
-        Hosting = "hosting",
-        /// A VPN, relay or other egress shared by strangers.
-        Vpn = "vpn",
-        /// Not known.
-        Unknown = "unknown",
-    }
-}
 
 fn words() -> DataType {
     DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8))
 }
 
 /// Number of canonical columns; the bookkeeping columns of [`pipeline_schema`] follow them.
-pub const CANONICAL_COLUMNS: usize = 30;
+pub const CANONICAL_COLUMNS: usize = 32;
 
 static PIPELINE: LazyLock<SchemaRef> = LazyLock::new(|| {
     let text = |name| Field::new(name, DataType::Utf8, true);
@@ -170,6 +67,8 @@ static PIPELINE: LazyLock<SchemaRef> = LazyLock::new(|| {
         text("model"),
         text("sensitivity"),
         text("session"),
+        Field::new("method", words(), true),
+        Field::new("reason", words(), true),
         // Bookkeeping: not part of the event, of its hash or of its JSON.
         Field::new("class", words(), false),
         Field::new(

@@ -12,7 +12,7 @@ use arrow::datatypes::{
     UInt32Type, UInt64Type,
 };
 
-use super::{Activity, Kind, Network, Outcome, pipeline_schema};
+use super::{Activity, Kind, Method, Network, Outcome, Reason, pipeline_schema};
 
 /// One row before it is appended. Text is borrowed from the record wherever it can be.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,8 @@ pub struct Draft<'a> {
     pub model: Option<&'a str>,
     pub sensitivity: Option<&'a str>,
     pub session: Option<&'a str>,
+    pub method: Option<Method>,
+    pub reason: Option<Reason>,
     /// Index of the lateness class among the builder's classes.
     pub class: u8,
     /// Record number within the origin.
@@ -101,15 +103,17 @@ impl Draft<'_> {
             self.outcome.map(|v| v as u8),
             self.network.map(|v| v as u8),
             self.kind.map(|v| v as u8),
+            self.method.map(|v| v as u8),
+            self.reason.map(|v| v as u8),
         ];
-        tail[4..8].copy_from_slice(&words.map(|word| word.unwrap_or(u8::MAX)));
+        tail[4..10].copy_from_slice(&words.map(|word| word.unwrap_or(u8::MAX)));
         for (at, float) in [self.lat, self.lon, self.radius_km].into_iter().enumerate() {
             let bits = float.map_or(u64::MAX, f64::to_bits);
-            tail[8 + at * 8..16 + at * 8].copy_from_slice(&bits.to_le_bytes());
+            tail[10 + at * 8..18 + at * 8].copy_from_slice(&bits.to_le_bytes());
         }
         let numbers = [self.asn.map(u64::from), self.count, self.bytes, self.tokens];
         for (at, number) in numbers.into_iter().enumerate() {
-            let place = &mut tail[32 + at * 9..41 + at * 9];
+            let place = &mut tail[34 + at * 9..43 + at * 9];
             place[0] = u8::from(number.is_some());
             place[1..].copy_from_slice(&number.unwrap_or(0).to_le_bytes());
         }
@@ -152,12 +156,12 @@ pub struct EventsBuilder {
 
 const TEXTS: usize = 13;
 /// Bytes of a dedup key's input behind the texts.
-const TAIL_BYTES: usize = 68;
+const TAIL_BYTES: usize = 70;
 
 // First bits of the nullable columns of each kind in a row's word.
 const TEXT_BIT: usize = 0;
 const WORD_BIT: usize = TEXT_BIT + TEXTS;
-const FLAG_BIT: usize = WORD_BIT + 5;
+const FLAG_BIT: usize = WORD_BIT + 7;
 const FLOAT_BIT: usize = FLAG_BIT + 5;
 const NUMBER_BIT: usize = FLOAT_BIT + 3;
 const ASN_BIT: usize = NUMBER_BIT + 5;
@@ -173,7 +177,7 @@ struct Fixed {
     floats: [f64; 3],
     numbers: [u64; 5],
     asn: u32,
-    words: [i8; 5],
+    words: [i8; 7],
 }
 
 /// The texts of the rows that have one.
@@ -250,6 +254,8 @@ impl EventsBuilder {
             Some(row.outcome.unwrap_or(Outcome::Unknown) as i8),
             row.network.map(|network| network as i8),
             row.kind.map(|kind| kind as i8),
+            row.method.map(|method| method as i8),
+            row.reason.map(|reason| reason as i8),
             Some(row.class as i8),
         ];
         let flags = [
@@ -299,13 +305,16 @@ impl EventsBuilder {
             names(Outcome::ALL.iter().map(|word| word.as_str()).collect()),
             names(Network::ALL.iter().map(|word| word.as_str()).collect()),
             names(Kind::ALL.iter().map(|word| word.as_str()).collect()),
+            names(Method::ALL.iter().map(|word| word.as_str()).collect()),
+            names(Reason::ALL.iter().map(|word| word.as_str()).collect()),
             self.classes.clone(),
         ]
         .into_iter();
-        let [activity, outcome, network, kind, class] = [0, 1, 2, 3, 4].map(|at| {
+        let words = [0, 1, 2, 3, 4, 5, 6].map(|at| {
             let keys = columns.primitive::<Int8Type>(WORD_BIT + at, |row| row.words[at]);
             dictionary(keys, lists.next().expect("as many lists as columns"))
         });
+        let [activity, outcome, network, kind, method, reason, class] = words;
         let [admin, interactive, mfa, managed, late] = [0, 1, 2, 3, 4].map(|at| columns.flag(at));
         let [lat, lon, radius] = [0, 1, 2].map(|at| {
             array(columns.primitive::<Float64Type>(FLOAT_BIT + at, |row| row.floats[at]))
@@ -348,6 +357,8 @@ impl EventsBuilder {
             model,
             sensitivity,
             session,
+            method,
+            reason,
             class,
             origin,
             offset,
@@ -523,6 +534,8 @@ mod tests {
                     asn: (n % 11 == 0).then_some(n as u32),
                     bytes: (n % 13 == 0).then_some(n as u64),
                     kind: (n % 2 == 1).then_some(Kind::Service),
+                    method: (n % 17 == 0).then_some(Method::Legacy),
+                    reason: (n % 19 == 0).then_some(Reason::Other),
                     session: Some("x").filter(|_| n == 149),
                     ..Draft::default()
                 });
@@ -537,6 +550,8 @@ mod tests {
                 assert_eq!(row.asn(), (n % 11 == 0).then_some(n as u32));
                 assert_eq!(row.bytes(), (n % 13 == 0).then_some(n as u64));
                 assert_eq!(row.kind(), (n % 2 == 1).then_some(Kind::Service));
+                assert_eq!(row.method(), (n % 17 == 0).then_some(Method::Legacy));
+                assert_eq!(row.reason(), (n % 19 == 0).then_some(Reason::Other));
                 assert_eq!(row.session(), Some("x").filter(|_| n == 149));
                 assert_eq!((row.uid(), row.source(), row.count()), ("u", "s", 1));
             }

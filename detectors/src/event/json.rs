@@ -43,6 +43,8 @@ pub fn row_json(row: Row<'_>) -> Value {
     put("model", row.model().into());
     put("sensitivity", row.sensitivity().into());
     put("session", row.session().into());
+    put("method", row.method().map(|v| v.as_str()).into());
+    put("reason", row.reason().map(|v| v.as_str()).into());
     Value::Object(out)
 }
 

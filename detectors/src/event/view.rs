@@ -6,7 +6,7 @@ use arrow::array::{
 };
 use arrow::datatypes::{Int8Type, Int16Type, Int32Type, TimestampMillisecondType};
 
-use super::{Activity, Kind, Network, Outcome, SchemaError, pipeline_schema};
+use super::{Activity, Kind, Method, Network, Outcome, Reason, SchemaError, pipeline_schema};
 
 /// A checked view over a batch of [`pipeline_schema`].
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Events<'a> {
     outcome: WordColumn<'a>,
     network: WordColumn<'a>,
     kind: WordColumn<'a>,
+    method: WordColumn<'a>,
+    reason: WordColumn<'a>,
     texts: [&'a StringArray; 11],
     flags: [&'a BooleanArray; 5],
     floats: [&'a Float64Array; 3],
@@ -30,9 +32,9 @@ pub struct Events<'a> {
 
 /// Where the columns of one type stand in the schema.
 const TEXTS: [usize; 11] = [6, 11, 12, 13, 14, 20, 21, 22, 27, 28, 29];
-const FLAGS: [usize; 5] = [7, 8, 9, 10, 33];
+const FLAGS: [usize; 5] = [7, 8, 9, 10, 35];
 const FLOATS: [usize; 3] = [15, 16, 17];
-const NUMBERS: [usize; 5] = [24, 25, 26, 32, 34];
+const NUMBERS: [usize; 5] = [24, 25, 26, 34, 36];
 
 /// Dictionary keys, and what each key means as the byte of the enum.
 #[derive(Debug, Clone)]
@@ -94,13 +96,15 @@ impl<'a> Events<'a> {
             outcome: WordColumn::new(batch, 4, |w| Outcome::parse(w).map(|v| v as u8)),
             network: WordColumn::new(batch, 19, |w| Network::parse(w).map(|v| v as u8)),
             kind: WordColumn::new(batch, 23, |w| Kind::parse(w).map(|v| v as u8)),
+            method: WordColumn::new(batch, 30, |w| Method::parse(w).map(|v| v as u8)),
+            reason: WordColumn::new(batch, 31, |w| Reason::parse(w).map(|v| v as u8)),
             texts: TEXTS.map(|index| batch.column(index).as_string()),
             flags: FLAGS.map(|index| batch.column(index).as_boolean()),
             floats: FLOATS.map(|index| batch.column(index).as_primitive()),
             asn: batch.column(18).as_primitive(),
             numbers: NUMBERS.map(|index| batch.column(index).as_primitive()),
             sources: batch.column(2).as_dictionary(),
-            origins: batch.column(31).as_dictionary(),
+            origins: batch.column(33).as_dictionary(),
         })
     }
 
@@ -303,9 +307,17 @@ impl<'a> Row<'a> {
         self.text_at(10)
     }
 
+    pub fn method(self) -> Option<Method> {
+        byte_of(Method::ALL, self.events.method.byte(self.index))
+    }
+
+    pub fn reason(self) -> Option<Reason> {
+        byte_of(Reason::ALL, self.events.reason.byte(self.index))
+    }
+
     /// The lateness class its format gave it.
     pub fn class(self) -> &'a str {
-        let column: &DictionaryArray<Int8Type> = self.events.batch.column(30).as_dictionary();
+        let column: &DictionaryArray<Int8Type> = self.events.batch.column(32).as_dictionary();
         let words: &StringArray = column.values().as_string();
         words.value(column.keys().value(self.index) as usize)
     }
