@@ -24,9 +24,9 @@ mod time;
 mod tree;
 mod unknown;
 
-pub(crate) use country::country_code;
 pub use column::Column;
 pub use compile::Mistake;
+pub(crate) use country::country_code;
 pub use decoder::Decoder;
 pub use formats::{ClassInfo, Format, FormatError, Formats};
 pub use tree::PathError;
