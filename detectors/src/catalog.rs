@@ -1,11 +1,17 @@
 //! Every detector, one line each.
 
 mod ai_usage_spike;
+mod audit_disabled;
+mod bulk_export;
 mod impossible_travel;
 mod leaver_active;
+mod mailbox_rule;
 mod mass_download;
+mod mfa_method_changed;
 mod off_hours_login;
 mod rule;
+#[cfg(test)]
+mod trial;
 mod unusual_location;
 mod volume;
 
@@ -84,6 +90,10 @@ pub static CATALOG: &[Entry] = &[
     impossible_travel::ENTRY,
     ai_usage_spike::ENTRY,
     leaver_active::ENTRY,
+    mailbox_rule::ENTRY,
+    mfa_method_changed::ENTRY,
+    bulk_export::ENTRY,
+    audit_disabled::ENTRY,
 ];
 
 impl std::fmt::Debug for Entry {

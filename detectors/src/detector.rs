@@ -23,7 +23,7 @@ use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
 
 /// One admitted event on its way into a detector.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
     /// Its columns.
     pub row: Row<'a>,
@@ -31,7 +31,7 @@ pub struct Event<'a> {
     pub day: Day,
     /// Its pane of that day.
     pub pane: u16,
-    /// Judged among these.
+    /// Judged among these; [`Stream::Company`] on its way to what is known of the company.
     pub stream: Stream,
     /// The acting principal; empty where the row names none.
     pub user: &'a str,
@@ -62,6 +62,12 @@ impl Subjects {
     /// The company as a whole.
     pub const COMPANY: Subjects = Subjects {
         users: false,
+        addresses: false,
+        company: true,
+    };
+    /// Every acting principal, and the company as a whole.
+    pub const USERS_AND_COMPANY: Subjects = Subjects {
+        users: true,
         addresses: false,
         company: true,
     };
@@ -123,7 +129,7 @@ pub trait Kind: Send + Sync + 'static {
     const SEALED: bool = false;
     /// Whether the company is judged on days without events too, once it is known.
     const EVERY_DAY: bool = false;
-    /// Whether a row of one of its activities counts.
+    /// Whether a row of one of its activities counts; asked with [`Stream::Company`] for the company.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event to its day. Commutes.
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
@@ -145,6 +151,10 @@ pub trait Kind: Send + Sync + 'static {
     fn score(&self, amount: &Self::Amount) -> u32;
     /// The day's verdicts.
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
+    /// What can be said beside them only of a whole day, because it may fall while the day goes on.
+    fn sealed_verdicts(&self, _: &Judged<'_, Self>, _: &Self::Amount) -> Vec<Verdict> {
+        Vec::new()
+    }
     /// The bars of a day that has just been judged and gave no verdict.
     fn bars(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Self::Bars;
     /// Whether the day has come so far that it may have a verdict now: an integer comparison, where

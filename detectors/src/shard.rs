@@ -217,16 +217,25 @@ impl Shard {
         };
         let (mut entity, mut is_forwarded) = (None, false);
         for &detector in readers {
-            if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
+            if !is_open(detector) {
                 continue;
             }
             let subjects = self.detectors[detector].subjects();
+            if subjects.company && self.detectors[detector].wants(&row, Stream::Company) {
+                let of_company = Event {
+                    stream: Stream::Company,
+                    ..event
+                };
+                worker.detectors[detector].observe(worker.entity, &of_company);
+            }
+            if !(subjects.users || subjects.addresses)
+                || !self.detectors[detector].wants(&row, stream)
+            {
+                continue;
+            }
             if subjects.users && !event.user.is_empty() {
                 let entity = *entity.get_or_insert_with(|| self.entity(stream, event.user));
                 self.detectors[detector].observe(entity, &event);
-            }
-            if subjects.company {
-                worker.detectors[detector].observe(worker.entity, &event);
             }
             if subjects.addresses
                 && !is_forwarded

@@ -274,7 +274,8 @@ impl<K: Kind> Detector for Runner<K> {
             if K::STATISTICAL && on.judge().is_some() {
                 parts.verdict(stream, kind.score(&amount));
             }
-            let said = kind.verdicts(&judged, &amount);
+            let mut said = kind.verdicts(&judged, &amount);
+            said.extend(kind.sealed_verdicts(&judged, &amount));
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }

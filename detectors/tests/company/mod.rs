@@ -3,7 +3,7 @@
 mod oddities;
 
 use nightjar_detectors::directory::{Directory, Person};
-use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Outcome};
+use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Outcome};
 use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::Settings;
 use nightjar_detectors::time::Day;
@@ -31,6 +31,8 @@ pub struct Happening {
     pub bytes: Option<u64>,
     pub sensitivity: Option<&'static str>,
     pub session: Option<String>,
+    pub method: Option<Method>,
+    pub source: &'static str,
     pub device: String,
     pub place: Option<usize>,
     pub kind: Option<Kind>,
@@ -145,6 +147,8 @@ impl Diary<'_> {
             bytes: None,
             sensitivity: None,
             session: None,
+            method: None,
+            source: "laws",
             device: format!("laptop of {}", self.user),
             place,
             kind: None,
@@ -209,9 +213,9 @@ pub fn company_day(day: Day, seed: u64, odd: &[(usize, u8)]) -> Vec<Happening> {
 /// The events as one batch.
 pub fn batch(events: &[Happening]) -> RecordBatch {
     let mut builder = EventsBuilder::new(&["laws"]);
-    builder.begin("laws", "laws.ndjson");
     let mut scratch = Vec::new();
     for (offset, event) in events.iter().enumerate() {
+        builder.begin(event.source, event.source);
         let place = event.place.map(|place| PLACES[place]);
         let mut draft = Draft {
             time: event.time,
@@ -227,6 +231,7 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             ip: event.ip.as_deref(),
             sensitivity: event.sensitivity,
             session: event.session.as_deref(),
+            method: event.method,
             object: event.object.as_deref(),
             app: event.app,
             tokens: event.tokens,
