@@ -9,6 +9,7 @@ mod mailbox_rule;
 mod mass_download;
 mod mfa_method_changed;
 mod off_hours_login;
+pub mod posture;
 mod rule;
 #[cfg(test)]
 mod trial;
@@ -94,6 +95,7 @@ pub static CATALOG: &[Entry] = &[
     mfa_method_changed::ENTRY,
     bulk_export::ENTRY,
     audit_disabled::ENTRY,
+    posture::ENTRY,
 ];
 
 impl std::fmt::Debug for Entry {

@@ -143,6 +143,15 @@ pub trait Kind: Send + Sync + 'static {
     fn erase(&self, _open: &mut Self::Open, _theirs: &Theirs<'_>) -> usize {
         0
     }
+    /// Takes a person out of what was learned, where names are part of it. How many entries.
+    fn erase_learned(
+        &self,
+        _: &mut Self::Base,
+        _: &mut [(Day, Self::Summary)],
+        _: &Theirs<'_>,
+    ) -> usize {
+        0
+    }
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
     /// What the day amounts to.

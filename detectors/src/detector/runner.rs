@@ -89,6 +89,13 @@ impl<K: Kind> Runner<K> {
         }
     }
 
+    /// What was learned of a principal from all closed days.
+    pub fn learned(&mut self, entity: u32) -> Option<K::Base> {
+        let kind = self.kind.clone();
+        let slot = self.places.known(entity)?;
+        Some(slot.baseline(&kind, Day::MAX).into_owned())
+    }
+
     /// Applies a change to a principal's open day and keeps the books about it.
     fn change(&mut self, entity: u32, day: Day, change: impl FnOnce(&K, &mut K::Open)) {
         let slot = self.places.at(entity);
@@ -358,7 +365,9 @@ impl<K: Kind> Detector for Runner<K> {
             let Some(slot) = self.places.known(entity) else {
                 continue;
             };
-            let mut here = 0;
+            let mut here = self
+                .kind
+                .erase_learned(&mut slot.base, &mut slot.pending, theirs);
             for open in &mut slot.open {
                 let of_day = self.kind.erase(&mut open.open, theirs);
                 if 0 < of_day {
