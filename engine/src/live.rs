@@ -143,7 +143,7 @@ fn begin(
     deadline: Instant,
 ) -> Result<Vec<Track>, SourceError> {
     let left = || deadline.saturating_duration_since(Instant::now());
-    let found = source.discover(left())?;
+    let found = source.find(left())?;
     look.missing = found.missing;
     let (mut starts, mut tracks) = (Vec::new(), Vec::new());
     for partition in found.partitions {
