@@ -60,6 +60,8 @@ pub struct Config {
     pub directory: Option<PathBuf>,
     /// The geo databases.
     pub geo: Geo,
+    /// Which class of records counts for an identity provider's logins, or `all`, by provider.
+    pub logins: BTreeMap<&'static str, String>,
     /// Which events come in time.
     pub admission: Admission,
     /// What all detectors share.
@@ -173,6 +175,8 @@ pub struct Geo {
     pub city: Option<PathBuf>,
     /// Database of autonomous systems.
     pub asn: Option<PathBuf>,
+    /// Database of anonymous addresses: VPNs, proxies, hosting, Tor.
+    pub anonymous: Option<PathBuf>,
 }
 
 /// `[admission]`.
@@ -271,6 +275,7 @@ impl Config {
             http: Http::default(),
             directory: None,
             geo: Geo::default(),
+            logins: BTreeMap::new(),
             admission: Admission {
                 idle_after_ms: Some(300_000),
                 future_limit_ms: 300_000,

@@ -3,7 +3,7 @@
 mod oddities;
 
 use nightjar_detectors::directory::{Directory, Person};
-use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Outcome};
+use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Network, Outcome};
 use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::Settings;
 use nightjar_detectors::time::Day;
@@ -35,9 +35,13 @@ pub struct Happening {
     pub source: &'static str,
     pub device: String,
     pub place: Option<usize>,
+    pub network: Option<Network>,
     pub kind: Option<Kind>,
     pub is_odd_user: bool,
 }
+
+/// One address for each place.
+const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "198.51.100.1", "203.0.113.1"];
 
 /// (country, region, city, lat, lon, asn)
 const PLACES: [(&str, &str, &str, f64, f64, u32); 4] = [
@@ -151,6 +155,7 @@ impl Diary<'_> {
             source: "laws",
             device: format!("laptop of {}", self.user),
             place,
+            network: None,
             kind: None,
             is_odd_user: self.is_odd,
         });
@@ -237,12 +242,14 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             tokens: event.tokens,
             bytes: event.bytes,
             device: Some(&event.device),
+            ip: event.place.map(|place| ADDRESSES[place]),
             country: place.map(|p| p.0),
             region: place.map(|p| p.1),
             city: place.map(|p| p.2),
             lat: place.map(|p| p.3),
             lon: place.map(|p| p.4),
             asn: place.map(|p| p.5),
+            network: event.network,
             kind: event.kind,
             offset: offset as u64,
             ..Draft::default()

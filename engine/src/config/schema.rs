@@ -85,6 +85,7 @@ mod shapes {
         http: Option<Http>,
         directory: Option<Directory>,
         geo: Option<Geo>,
+        logins: Option<Logins>,
         admission: Option<Admission>,
         detection: Option<Detection>,
         #[schemars(schema_with = "detectors")]
@@ -220,6 +221,24 @@ mod shapes {
         city: Option<String>,
         /// Database of autonomous systems.
         asn: Option<String>,
+        /// Database of anonymous addresses: VPNs, proxies, hosting, Tor.
+        anonymous: Option<String>,
+    }
+
+    /// Which format counts for an identity provider's logins, where several tell of the same ones; or "all". Logins that
+    /// the others tell are other activity. Where a source has the format entra_signin or sentinel_table, that one counts for
+    /// entra by default; else all do. A provider whose logins another one makes may name that one's format.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Logins {
+        /// Amazon Web Services: aws_cloudtrail.
+        aws: Option<String>,
+        /// Microsoft Entra: entra_signin, sentinel_table, sentinel_table.app_logins or m365_audit.
+        entra: Option<String>,
+        /// Google Workspace: google_workspace.
+        google: Option<String>,
+        /// Okta: okta.
+        okta: Option<String>,
     }
 
     /// Which events come in time.
@@ -270,7 +289,7 @@ mod shapes {
         cidr: String,
         /// For you.
         name: Option<String>,
-        /// corporate (the default), residential, mobile, hosting, vpn or unknown.
+        /// corporate (the default), residential, mobile, hosting, vpn, relay, tor, sase, satellite or unknown.
         class: Option<String>,
     }
 

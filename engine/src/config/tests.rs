@@ -524,6 +524,7 @@ fn the_schema_has_the_keys_that_are_read() {
         ("[grpc]", "Grpc"),
         ("[directory]", "Directory"),
         ("[geo]", "Geo"),
+        ("[logins]", "Logins"),
         ("[admission]", "Admission"),
         ("[detection]", "Detection"),
         ("[[networks]]\ncidr = \"::/0\"", "Network"),

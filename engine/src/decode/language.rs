@@ -56,6 +56,9 @@ pub(crate) struct ClassFile {
     pub(crate) lateness: String,
     pub(crate) when: When,
     pub(crate) activities: Vec<String>,
+    /// The main class has these activities too.
+    #[serde(default)]
+    pub(crate) shared: bool,
 }
 
 /// What holds for records that pass some tests.
