@@ -104,9 +104,11 @@ impl Setup {
 
     /// How to decode.
     pub fn decode_options(&self) -> DecodeOptions {
+        let tools = self.tools.clone();
         DecodeOptions {
             show_objects: self.config.detection.show_objects,
             tools: self.lookup.clone(),
+            names: Arc::new(move |name| tools.named(name).map(|tool| tool.name.clone())),
             ..DecodeOptions::new(self.world.seed)
         }
     }

@@ -27,6 +27,9 @@ pub(crate) struct FormatFile {
     /// A list whose elements are rows.
     #[serde(default)]
     pub(crate) rows: Option<String>,
+    /// Texts that may hold JSON, which is read as if it stood there.
+    #[serde(default)]
+    pub(crate) json: Vec<String>,
     /// Rows in which one of these columns is missing are no activity.
     #[serde(default)]
     pub(crate) require: Vec<Column>,
