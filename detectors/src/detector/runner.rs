@@ -278,8 +278,12 @@ impl<K: Kind> Detector for Runner<K> {
             };
             let amount = kind.amount(&judged);
             *parts.active.entry(stream).or_default() += 1;
-            if K::STATISTICAL && on.judge().is_some() {
-                parts.verdict(stream, kind.score(&amount));
+            if K::STATISTICAL
+                && let Some(judge) = on.judge()
+            {
+                let score = kind.score(&amount);
+                parts.verdict(stream, score);
+                parts.judged(stream, judge.p(score));
             }
             let mut said = kind.verdicts(&judged, &amount);
             said.extend(kind.sealed_verdicts(&judged, &amount));

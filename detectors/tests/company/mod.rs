@@ -233,7 +233,6 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             interactive: event.interactive,
             mfa: event.mfa,
             device_managed: event.device_managed,
-            ip: event.ip.as_deref(),
             sensitivity: event.sensitivity,
             session: event.session.as_deref(),
             method: event.method,
@@ -242,7 +241,10 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             tokens: event.tokens,
             bytes: event.bytes,
             device: Some(&event.device),
-            ip: event.place.map(|place| ADDRESSES[place]),
+            ip: event
+                .ip
+                .as_deref()
+                .or(event.place.map(|place| ADDRESSES[place])),
             country: place.map(|p| p.0),
             region: place.map(|p| p.1),
             city: place.map(|p| p.2),

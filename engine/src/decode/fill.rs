@@ -244,13 +244,20 @@ impl<'a> Filler<'a, '_> {
     /// The scalars of a list in one text, with spaces between them; columns of other types take none.
     fn joined(&mut self, column: Column, slot: Slot) {
         let mut joined = String::new();
-        for text in self.texts.all(slot).filter(|text| !convert::says_nothing(text)) {
+        for text in self
+            .texts
+            .all(slot)
+            .filter(|text| !convert::says_nothing(text))
+        {
             if !joined.is_empty() {
                 joined.push(' ');
             }
             joined.push_str(text);
         }
-        let is_name = matches!(column, Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity);
+        let is_name = matches!(
+            column,
+            Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity
+        );
         if joined.is_empty() || !is_name {
             return;
         }

@@ -7,10 +7,10 @@ use std::fmt::Write;
 
 use nightjar_detectors::event::{Activity, Draft};
 
-use super::{DecodeOptions, Sink};
 use super::column::Column;
 use super::convert;
 use super::fill::Filler;
+use super::{DecodeOptions, Sink};
 
 /// What depends on several columns.
 pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {

@@ -167,7 +167,11 @@ impl<'a> Texts<'a> {
 
     /// The scalars of a list that were noted together.
     pub(crate) fn all(self, slot: Slot) -> impl Iterator<Item = &'a str> {
-        let text = if slot.tag == Tag::All { self.get(slot.piece) } else { "" };
+        let text = if slot.tag == Tag::All {
+            self.get(slot.piece)
+        } else {
+            ""
+        };
         text.split_terminator(END)
     }
 
