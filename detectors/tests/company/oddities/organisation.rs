@@ -1,10 +1,10 @@
 //! What the company sees of itself is cut off, or changes.
 
-use super::super::Diary;
+use super::super::{Diary, Trouble};
 use super::Oddity;
 use nightjar_detectors::event::{Activity, Kind, Method};
 
-pub const ALL: &[Oddity] = &[audit_off];
+pub const ALL: &[Oddity] = &[audit_off, lost_events, lost_column];
 
 fn audit_off(diary: &mut Diary<'_>) {
     let by_key = diary.dice.roll(2) == 0;
@@ -12,4 +12,12 @@ fn audit_off(diary: &mut Diary<'_>) {
     event.method = Some(Method::Disabled);
     event.object = Some("trail".into());
     event.kind = by_key.then_some(Kind::Service);
+}
+
+fn lost_events(diary: &mut Diary<'_>) {
+    diary.trouble = Trouble::Cut;
+}
+
+fn lost_column(diary: &mut Diary<'_>) {
+    diary.trouble = Trouble::Nameless;
 }
