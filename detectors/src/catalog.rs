@@ -1,8 +1,11 @@
 //! Every detector, one line each.
 
+mod agent_risk;
 mod ai_usage_spike;
+mod app_consent;
 mod audit_disabled;
 mod bulk_export;
+mod field_missing;
 mod impossible_travel;
 mod leaver_active;
 mod mailbox_rule;
@@ -10,11 +13,16 @@ mod mass_download;
 mod mfa_method_changed;
 mod off_hours_login;
 pub mod posture;
-mod rule;
+mod privilege_growth;
 #[cfg(test)]
-mod trial;
+mod rehearsal;
+mod rule;
+mod sensitive_to_ai;
+mod shadow_ai;
+mod slow_collection;
 mod unusual_location;
 mod volume;
+mod volume_drop;
 
 use crate::detector::Detector;
 use crate::event::Activity;
@@ -96,6 +104,14 @@ pub static CATALOG: &[Entry] = &[
     bulk_export::ENTRY,
     audit_disabled::ENTRY,
     posture::ENTRY,
+    app_consent::ENTRY,
+    privilege_growth::ENTRY,
+    sensitive_to_ai::ENTRY,
+    agent_risk::ENTRY,
+    shadow_ai::ENTRY,
+    slow_collection::ENTRY,
+    volume_drop::ENTRY,
+    field_missing::ENTRY,
 ];
 
 impl std::fmt::Debug for Entry {

@@ -211,31 +211,24 @@ impl Shard {
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
+            about: stream,
             user: row.user().unwrap_or_default(),
             origin,
             world,
         };
         let (mut entity, mut is_forwarded) = (None, false);
         for &detector in readers {
-            if !is_open(detector) {
+            if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
                 continue;
             }
             let subjects = self.detectors[detector].subjects();
-            if subjects.company && self.detectors[detector].wants(&row, Stream::Company) {
-                let of_company = Event {
-                    stream: Stream::Company,
-                    ..event
-                };
-                worker.detectors[detector].observe(worker.entity, &of_company);
-            }
-            if !(subjects.users || subjects.addresses)
-                || !self.detectors[detector].wants(&row, stream)
-            {
-                continue;
-            }
             if subjects.users && !event.user.is_empty() {
                 let entity = *entity.get_or_insert_with(|| self.entity(stream, event.user));
                 self.detectors[detector].observe(entity, &event);
+            }
+            if subjects.company {
+                let about = Stream::Company;
+                worker.detectors[detector].observe(worker.entity, &Event { about, ..event });
             }
             if subjects.addresses
                 && !is_forwarded
@@ -268,6 +261,7 @@ impl Shard {
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
+            about: Stream::Address,
             user: row.user().unwrap_or_default(),
             origin,
             world,

@@ -118,7 +118,7 @@ impl Rule for MfaMethodChanged {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{Trial, trial};
+    use super::super::rehearsal::{Trial, trial};
     use super::*;
     use crate::event::Draft;
 

@@ -5,8 +5,10 @@
 //! smallest first, so that it merges in any order; sets that overflowed say so and are then read as
 //! holding anything, so that no verdict ever falls.
 
+mod beside;
 mod finding;
 
+pub use beside::{Beside, Counted};
 pub use finding::{Finding, Spots, Words};
 
 use std::borrow::Cow;
@@ -70,6 +72,17 @@ pub struct Known {
     pub most: u64,
 }
 
+impl Known {
+    fn fold(&mut self, day: Day, taught: &Taught) {
+        self.days += 1;
+        self.last = Some(day);
+        self.networks.fold(day, taught.networks.iter().copied());
+        self.devices.fold(day, taught.devices.iter().copied());
+        self.values.fold(day, taught.values.iter().copied());
+        self.most = self.most.max(taught.most);
+    }
+}
+
 /// What a closed day teaches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Taught {
@@ -128,6 +141,7 @@ impl Case<'_> {
     }
 
     /// Whether an event of the finding came from a device that the principal has not used.
+    #[allow(dead_code)] // the other half of `is_new_network`
     pub fn is_new_device(&self) -> bool {
         let day = self.on.frozen.day;
         let is_new = |device| !self.known.devices.knows(device, day);
@@ -364,12 +378,7 @@ impl<R: Rule> Kind for Ruled<R> {
     }
 
     fn fold(&self, base: &mut Known, day: Day, taught: &Taught) {
-        base.days += 1;
-        base.last = Some(day);
-        base.networks.fold(day, taught.networks.iter().copied());
-        base.devices.fold(day, taught.devices.iter().copied());
-        base.values.fold(day, taught.values.iter().copied());
-        base.most = base.most.max(taught.most);
+        base.fold(day, taught);
     }
 
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {

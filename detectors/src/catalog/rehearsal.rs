@@ -1,6 +1,6 @@
 //! A detector tried alone: rows in, its alerts out. For the tests of the catalog's files.
 //!
-//! Invariant: rows go in one by one, and no verdict that was published falls.
+//! Invariant: whatever is added is judged at once, and no verdict that was published falls.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,18 +78,25 @@ impl Trial {
 
     /// A row on a day, counted from [`MONDAY`], at a minute of it.
     pub fn add(&mut self, day: Day, minute: i64, row: Draft<'_>) -> &mut Self {
-        self.rows += 1;
+        self.add_times(day, minute, 1, row)
+    }
+
+    /// The same row several times, under other ids.
+    pub fn add_times(&mut self, day: Day, minute: i64, times: u64, row: Draft<'_>) -> &mut Self {
         let day = MONDAY + day;
-        let uid = format!("row {:05}", self.rows);
-        let mut row = Draft {
-            time: i64::from(day) * 86_400_000 + minute * 60_000,
-            uid: &uid,
-            ..row
-        };
-        row.key = row.content_key(1, &mut Vec::new());
         let mut builder = EventsBuilder::new(&["trial"]);
         builder.begin(self.source, "trial.ndjson");
-        builder.push(&row);
+        for _ in 0..times {
+            self.rows += 1;
+            let uid = format!("row {:06}", self.rows);
+            let mut row = Draft {
+                time: i64::from(day) * 86_400_000 + minute * 60_000,
+                uid: &uid,
+                ..row
+            };
+            row.key = row.content_key(1, &mut Vec::new());
+            builder.push(&row);
+        }
         for sealed in self.core.require(day) {
             self.alerts.extend(sealed.alerts);
         }
