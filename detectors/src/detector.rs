@@ -23,7 +23,7 @@ use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
 
 /// One admitted event on its way into a detector.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Event<'a> {
     /// Its columns.
     pub row: Row<'a>,
@@ -33,6 +33,8 @@ pub struct Event<'a> {
     pub pane: u16,
     /// Judged among these.
     pub stream: Stream,
+    /// Whose state takes it: the same for the acting principal, else the company or the address.
+    pub about: Stream,
     /// The acting principal; empty where the row names none.
     pub user: &'a str,
     /// Number of its origin.
@@ -168,6 +170,9 @@ pub struct Judged<'a, K: Kind + ?Sized> {
     pub open: &'a K::Open,
     /// The day before, for detectors that look back.
     pub before: Option<&'a K::Open>,
+    /// All closed days before it, while the day is being closed: then, and only then, may a detector that is not
+    /// sealed say what might fall again on an open day.
+    pub latest: Option<Latest<'a, K>>,
     /// The circumstances.
     pub on: On<'a>,
 }
@@ -180,6 +185,15 @@ pub struct Latest<'a, K: Kind + ?Sized> {
     /// The rest.
     pub pending: &'a [(Day, K::Summary)],
 }
+
+// Not derived: a pair of references asks nothing of what it points to.
+impl<K: Kind + ?Sized> Clone for Latest<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: Kind + ?Sized> Copy for Latest<'_, K> {}
 
 /// Frozen knowledge of the open days of one detector.
 pub type FrozenDays = BTreeMap<Day, Arc<Frozen>>;

@@ -211,6 +211,7 @@ impl Shard {
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
+            about: stream,
             user: row.user().unwrap_or_default(),
             origin,
             world,
@@ -226,7 +227,8 @@ impl Shard {
                 self.detectors[detector].observe(entity, &event);
             }
             if subjects.company {
-                worker.detectors[detector].observe(worker.entity, &event);
+                let about = Stream::Company;
+                worker.detectors[detector].observe(worker.entity, &Event { about, ..event });
             }
             if subjects.addresses
                 && !is_forwarded
@@ -259,6 +261,7 @@ impl Shard {
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
+            about: Stream::Address,
             user: row.user().unwrap_or_default(),
             origin,
             world,

@@ -157,6 +157,7 @@ impl<K: Kind> Runner<K> {
             base: &*base,
             open: &slot.open[place].open,
             before: slot.day(day - 1),
+            latest: None,
             on,
         };
         let amount = kind.amount(&judged);
@@ -263,10 +264,15 @@ impl<K: Kind> Detector for Runner<K> {
             // Days are closed in order: no open day is before this one.
             slot.settle(kind, day - lag);
             let base = slot.baseline(kind, frozen.through);
+            let latest = Latest {
+                base: &slot.base,
+                pending: &slot.pending,
+            };
             let judged = Judged {
                 base: &*base,
                 open: &slot.open[place].open,
                 before: slot.day(day - 1),
+                latest: Some(latest),
                 on,
             };
             let amount = kind.amount(&judged);
@@ -278,10 +284,6 @@ impl<K: Kind> Detector for Runner<K> {
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }
-            let latest = Latest {
-                base: &slot.base,
-                pending: &slot.pending,
-            };
             let summary = kind.close(&judged, latest, amount, &mut parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
