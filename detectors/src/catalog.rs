@@ -1,15 +1,26 @@
 //! Every detector, one line each.
 
 mod ai_usage_spike;
+mod company_policy;
+mod device_code_login;
+mod dormant_account;
 mod impossible_travel;
 mod leaver_active;
+mod login_without_mfa;
 mod mass_download;
+mod mfa_fatigue;
+mod monthly;
+mod new_device;
 mod off_hours_login;
+mod password_guessing;
 mod rule;
+mod session_replay;
+#[cfg(test)]
+mod trial;
 mod unusual_location;
 mod volume;
 
-use crate::detector::Detector;
+use crate::detector::{Detector, Event};
 use crate::event::Activity;
 use crate::world::World;
 
@@ -84,7 +95,26 @@ pub static CATALOG: &[Entry] = &[
     impossible_travel::ENTRY,
     ai_usage_spike::ENTRY,
     leaver_active::ENTRY,
+    company_policy::ENTRY,
+    device_code_login::ENTRY,
+    mfa_fatigue::ENTRY,
+    dormant_account::ENTRY,
+    login_without_mfa::ENTRY,
+    new_device::ENTRY,
+    session_replay::ENTRY,
+    password_guessing::ENTRY,
 ];
+
+/// Whether the vendor or the directory says that whoever acts holds administrative rights.
+fn is_admin(event: &Event<'_>) -> bool {
+    let listed = || {
+        event
+            .world
+            .person(event.user)
+            .is_some_and(|person| person.admin)
+    };
+    event.row.is_admin() == Some(true) || listed()
+}
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

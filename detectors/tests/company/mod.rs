@@ -3,7 +3,7 @@
 mod oddities;
 
 use nightjar_detectors::directory::{Directory, Person};
-use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Outcome};
+use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Outcome, Reason};
 use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::Settings;
 use nightjar_detectors::time::Day;
@@ -31,6 +31,8 @@ pub struct Happening {
     pub bytes: Option<u64>,
     pub sensitivity: Option<&'static str>,
     pub session: Option<String>,
+    pub method: Option<Method>,
+    pub reason: Option<Reason>,
     pub device: String,
     pub place: Option<usize>,
     pub kind: Option<Kind>,
@@ -52,6 +54,9 @@ pub fn start_day() -> Day {
 fn policy() -> Policy {
     Policy {
         tools: [("chatgpt".to_owned(), ToolStatus::Unsanctioned)].into(),
+        allowed_countries: ["DE", "FR"].map(str::to_owned).into(),
+        admin_hours: Some((6, 11)),
+        require_mfa: ["crm".to_owned()].into(),
         ..Policy::default()
     }
 }
@@ -61,8 +66,13 @@ fn directory() -> Directory {
         leaves: Some(start_day() - 10),
         ..Person::default()
     };
+    let sleeps = Person {
+        last_sign_in: Some(start_day() - 200),
+        admin: true,
+        ..Person::default()
+    };
     Directory {
-        people: [(LEAVER.to_owned(), left)].into(),
+        people: [(LEAVER.to_owned(), left), (SLEEPER.to_owned(), sleeps)].into(),
         ..Directory::default()
     }
 }
@@ -91,6 +101,12 @@ pub fn settings() -> Settings {
 
 /// Has left, and is listed so.
 pub const LEAVER: &str = "leaver@example.com";
+
+/// An administrator who has not been seen for months.
+pub const SLEEPER: &str = "sleeper@example.com";
+
+/// For emergencies.
+pub const EMERGENCY: &str = "emergency@example.com";
 
 /// How many unusual things there are.
 pub fn oddities() -> usize {
@@ -145,6 +161,8 @@ impl Diary<'_> {
             bytes: None,
             sensitivity: None,
             session: None,
+            method: None,
+            reason: None,
             device: format!("laptop of {}", self.user),
             place,
             kind: None,
@@ -227,6 +245,8 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             ip: event.ip.as_deref(),
             sensitivity: event.sensitivity,
             session: event.session.as_deref(),
+            method: event.method,
+            reason: event.reason,
             object: event.object.as_deref(),
             app: event.app,
             tokens: event.tokens,
