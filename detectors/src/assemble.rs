@@ -15,7 +15,7 @@ use crate::company::{Frozen, Phase};
 use crate::event::time_text;
 use crate::evidence::EventRef;
 use crate::origin::Origins;
-use crate::time::{day_text, month_text};
+use crate::time::day_text;
 use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
 
@@ -107,8 +107,7 @@ impl Assembler<'_> {
             .all(|cause| causes.contains_key(cause.as_str()));
         if let Some(cause) = verdict.causes.first().filter(|_| all_common) {
             let tenant = self.company();
-            let day = day_text(frozen.day);
-            return muted("common_cause", self.id(&tenant, cause, &day));
+            return muted("common_cause", self.id(frozen, &tenant, cause));
         }
         let judge = frozen.judge(who.stream);
         if judge.is_some_and(|judge| judge.phase == Phase::Ledger) && verdict.surprise.is_some() {
@@ -117,9 +116,7 @@ impl Assembler<'_> {
                 format!("the first week of judging {} entities", kind_word(who)),
             );
         }
-        if verdict.class != Class::Posture
-            && let Some(day) = self.book.repeats(self.entry.name, frozen.day, who, verdict)
-        {
+        if let Some(day) = self.book.repeats(self.entry.name, frozen.day, who, verdict) {
             return muted("repeat", format!("the alert of {}", day_text(day)));
         }
         verdict
@@ -198,10 +195,17 @@ impl Assembler<'_> {
         )
     }
 
-    fn id(&self, entity: &Entity, value: &str, period: &str) -> String {
+    fn id(&self, frozen: &Frozen, entity: &Entity, value: &str) -> String {
         let tenant = &self.world.settings.tenant;
-        let entity = [&*entity.kind, &*entity.id];
-        hash_id(&[tenant, self.entry.name, entity[0], entity[1], value, period])
+        let day = day_text(frozen.day);
+        hash_id(&[
+            tenant,
+            self.entry.name,
+            &entity.kind,
+            &entity.id,
+            value,
+            &day,
+        ])
     }
 
     fn alert(
@@ -216,17 +220,12 @@ impl Assembler<'_> {
             id: who.name.to_string(),
         });
         let tenant = self.world.settings.tenant.clone();
-        // A standing weakness is one finding a month, brought up to date day by day.
-        let period = match verdict.class {
-            Class::Posture => month_text(frozen.day),
-            _ => day_text(frozen.day),
-        };
         let judge = frozen
             .judge(who.stream)
             .filter(|_| verdict.surprise.is_some());
         let p = |surprise: u32| judge.map(|judge| four_digits(judge.p(surprise)));
         Alert {
-            id: self.id(&entity, &verdict.value, &period),
+            id: self.id(frozen, &entity, &verdict.value),
             incident: hash_id(&[&tenant, &entity.kind, &entity.id, &day_text(frozen.day)]),
             tenant,
             revision: 1,

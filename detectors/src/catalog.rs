@@ -1,18 +1,22 @@
 //! Every detector, one line each.
 
 mod ai_usage_spike;
+mod audit_disabled;
+mod bulk_export;
 mod company_policy;
 mod device_code_login;
 mod dormant_account;
 mod impossible_travel;
 mod leaver_active;
 mod login_without_mfa;
+mod mailbox_rule;
 mod mass_download;
 mod mfa_fatigue;
-mod monthly;
+mod mfa_method_changed;
 mod new_device;
 mod off_hours_login;
 mod password_guessing;
+pub mod posture;
 mod rule;
 mod session_replay;
 #[cfg(test)]
@@ -103,6 +107,11 @@ pub static CATALOG: &[Entry] = &[
     new_device::ENTRY,
     session_replay::ENTRY,
     password_guessing::ENTRY,
+    mailbox_rule::ENTRY,
+    mfa_method_changed::ENTRY,
+    bulk_export::ENTRY,
+    audit_disabled::ENTRY,
+    posture::ENTRY,
 ];
 
 /// Whether the vendor or the directory says that whoever acts holds administrative rights.

@@ -17,10 +17,10 @@ use std::sync::Arc;
 
 use crate::alert::Alert;
 use crate::assemble::{Assembler, Book, Claims};
+use crate::catalog::posture::{self, PostureKind, Standing};
 use crate::catalog::{self, Entry};
 use crate::company::{Company, Frozen};
-use crate::detector::Detector;
-use crate::detector::FrozenDays;
+use crate::detector::{Detector, FrozenDays, Runner};
 use crate::event::Activity;
 use crate::origin::Origins;
 use crate::shard::{SHARDS, Shard, Tally};
@@ -177,6 +177,22 @@ impl Core {
         let reads = |index: usize| self.detectors[index].entry.activities.contains(&activity);
         let closed: Vec<usize> = (0..sealed.len()).filter(has_closed).collect();
         closed.len() < sealed.len() && !closed.into_iter().any(reads)
+    }
+
+    /// The weaknesses that stand, as far as days are closed; none where the detector is off.
+    pub fn posture(&mut self) -> Vec<Standing> {
+        let world = self.world.clone();
+        let company = &mut self.shards[SHARDS];
+        let entity = company.entity(Stream::Company, &world.settings.tenant);
+        let name = posture::ENTRY.name;
+        let index = self
+            .detectors
+            .iter()
+            .position(|active| active.entry.name == name);
+        let detector = index.map(|index| company.detectors[index].as_any());
+        let runner = detector.and_then(|any| any.downcast_mut::<Runner<PostureKind>>());
+        let book = runner.and_then(|runner| runner.learned(entity));
+        book.map_or_else(Vec::new, |book| posture::standings(&book, &world))
     }
 
     /// A detector that cannot decode all that was restored; it does so only when it needs a row.

@@ -96,11 +96,6 @@ pub fn day_text(day: Day) -> String {
     date_of(day).to_string()
 }
 
-/// `2026-03`.
-pub fn month_text(day: Day) -> String {
-    day_text(day)[..7].to_owned()
-}
-
 /// Local clock of one zone, by its list of offset changes.
 #[derive(Debug, Clone)]
 pub struct LocalClock {

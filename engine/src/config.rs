@@ -5,6 +5,7 @@
 
 mod cidr;
 mod kafka;
+mod policy;
 mod problem;
 mod read;
 mod schema;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightjar_detectors::event::Network;
+use nightjar_detectors::policy::Policy;
 pub use nightjar_detectors::policy::ToolStatus;
 use nightjar_detectors::settings::DetectorSettings;
 
@@ -68,6 +70,8 @@ pub struct Config {
     pub networks: Vec<NetworkRule>,
     /// The company's own AI tools, and what it decided about known ones.
     pub tools: Vec<ToolRule>,
+    /// `[policy]` over what is shipped, without the tools.
+    pub policy: Policy,
     /// Where each setting was read, by its dotted path.
     pub(crate) places: BTreeMap<String, Place>,
 }
@@ -278,6 +282,7 @@ impl Config {
             detectors: BTreeMap::new(),
             networks: Vec::new(),
             tools: Vec::new(),
+            policy: policy::shipped(),
             places: BTreeMap::new(),
         }
     }

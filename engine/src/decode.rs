@@ -26,6 +26,7 @@ mod unknown;
 
 pub use column::Column;
 pub use compile::Mistake;
+pub(crate) use country::country_code;
 pub use decoder::Decoder;
 pub use formats::{ClassInfo, Format, FormatError, Formats};
 pub use tree::PathError;

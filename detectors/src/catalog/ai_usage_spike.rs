@@ -219,11 +219,7 @@ impl Kind for AiUsageSpike {
     type Amount = Vec<Appraised>;
     type Bars = Bars;
 
-    const SUBJECTS: Subjects = Subjects {
-        users: true,
-        addresses: false,
-        company: true,
-    };
+    const SUBJECTS: Subjects = Subjects::USERS_AND_COMPANY;
 
     fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
         row.outcome() != Outcome::Failure

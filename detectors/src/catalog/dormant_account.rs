@@ -220,7 +220,7 @@ impl Kind for DormantAccount {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{FIRST, alerts, at, event, said, settings, with_person};
+    use super::super::trial::{MONDAY, alerts, at, event, said, settings, with_person};
     use super::*;
     use crate::directory::Person;
     use crate::event::Draft;
@@ -252,7 +252,7 @@ mod tests {
         let rows = [event("kim", Activity::Login, at(5, 600))];
         assert_eq!(said(settings(ENTRY.name), &rows), []);
         let listed = Person {
-            last_sign_in: Some(FIRST - 65),
+            last_sign_in: Some(MONDAY - 65),
             admin: true,
             ..Person::default()
         };
@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn parents_come_back() {
         let person = Person {
-            absent: vec![(FIRST + 2, FIRST + 115)],
+            absent: vec![(MONDAY + 2, MONDAY + 115)],
             ..Person::default()
         };
         let rows = [

@@ -197,7 +197,6 @@ impl Kind for ImpossibleTravel {
             open,
             before,
             on,
-            ..
         } = *judged;
         // Within a spot are less than two kilometres.
         let spot = open

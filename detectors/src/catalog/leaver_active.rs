@@ -103,7 +103,7 @@ impl Rule for LeaverActive {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{FIRST, at, event, said, settings, with_person};
+    use super::super::trial::{MONDAY, at, event, said, settings, with_person};
     use super::*;
     use crate::directory::Person;
     use crate::event::{Draft, Kind};
@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn a_leaver_is_told_from_the_day_after() {
         let left = Person {
-            leaves: Some(FIRST),
+            leaves: Some(MONDAY),
             ..Person::default()
         };
         let refused = Draft {
@@ -133,7 +133,7 @@ mod tests {
     #[test]
     fn robots_do_not_leave() {
         let left = Person {
-            leaves: Some(FIRST),
+            leaves: Some(MONDAY),
             ..Person::default()
         };
         let rows = [Draft {

@@ -1,21 +1,14 @@
-//! Flags: logins that showed no second factor. Why: a stolen password is then enough. Method: a list of what
-//! must have one, and a monthly count of the rest. Blind to: vendors that do not say.
+//! Flags: logins without a second factor where there must be one. Why: a stolen password is then enough. Method: a
+//! list of what must have one, and all administrators. Blind to: vendors that do not say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
-use super::monthly::{Monthly, NAMES_MAX, Weeks};
-use super::rule::Finding;
+use super::rule::{Case, Rule, Ruled, Sign};
 use super::{Entry, Page, is_admin};
-use crate::alert::{Class, Entity, Severity};
-use crate::company::Parts;
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
+use crate::alert::Severity;
+use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
-use crate::evidence::{EventRef, Refs, Sample, gather};
-use crate::sketch::Distinct;
-use crate::time::{Day, month_text};
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
 
@@ -30,15 +23,16 @@ pub const ENTRY: Entry = Entry {
     statistical: false,
     share: 0.0,
     page: Page {
-        flags: "administrators who log in without a second factor; anybody who does so to an application of `require_mfa`; and, as a finding a month for each application, how many others do",
-        why: "without a second factor a stolen or guessed password is all that is needed",
-        method: "policy: successful interactive logins of people of which the vendor says that there was no second factor; not said is not no, and federated logins and renewed tokens are judged where they were made. By administrators, and to listed applications, medium, one alert a day and application, a repeat for two weeks: eager. More than five people, and a tenth of the active, at once are one alert. The rest is posture, about the application: info, one finding a month with weekly counts (the 64 first applications by name), brought up to date when a day is closed: sealed",
-        blind_to: "formats without the column; factors that the vendor asks for later",
+        flags: "administrators who log in without a second factor; anybody who does so to an application of `require_mfa`. What everybody else does is told by posture, once a month",
+        why: "without a second factor a stolen or guessed password is all that is needed, and nobody is worth more than an administrator",
+        method: "policy: successful interactive logins of people of which the vendor says that there was no second factor; not said is not no, and federated logins and renewed tokens are judged where they were made. Medium, one alert a day for each person and application, a repeat for two weeks. More than five people, and a tenth of the active, with one application on one day are one alert about the company. Eager",
+        blind_to: "formats without the column; factors that the vendor asks for later; administrators that neither the vendor nor the directory names",
         fields: "time, user, outcome, mfa, app, method, interactive, is_admin; configuration: require_mfa; directory: admin",
-        example: "the administrator root@example.com logged in to AWS Console without a second factor: 2 logins from 203.0.113.7 (BR)",
+        example: "the administrator root@example.com logged in to AWS Console without a second factor: 2 events, from 203.0.113.7 (BR)",
     },
     make: |world, lag| -> Box<dyn Detector> {
-        Box::new(Runner::new(Arc::new(LoginWithoutMfa::new(world)), lag))
+        let rule = LoginWithoutMfa::new(world);
+        Box::new(Runner::new(Arc::new(Ruled(rule)), lag))
     },
 };
 
@@ -46,58 +40,55 @@ pub const ENTRY: Entry = Entry {
 const ADMIN: u16 = 1;
 /// Mark: in a way that knows no second factor.
 const LEGACY: u16 = 2;
-/// Stands for an application that is not named.
-const UNNAMED: &str = "an application that is not named";
+/// Stands for every application.
+const ALL: &str = "*";
+/// Stands for the administrators, who are judged anyway.
+const ADMINS: &str = "admins";
 
-/// The detector with the company's list.
+/// The rule with the company's list.
 pub struct LoginWithoutMfa {
     required: BTreeSet<String>,
-}
-
-/// What closed days tell.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-pub struct Learned {
-    days: u32,
-    month: Monthly,
-}
-
-/// One day of a person, or of the company.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Open {
-    refs: Refs,
-    /// By application: what must not be.
-    breaches: BTreeMap<Box<str>, Finding>,
-    /// By application: what the company's people do.
-    apps: BTreeMap<Box<str>, Users>,
-    #[serde(skip)]
-    changes: u32,
-}
-
-/// Logins to one application.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Users {
-    users: Distinct,
-    count: u64,
-    sample: Sample,
 }
 
 impl LoginWithoutMfa {
     fn new(world: &World) -> Self {
         let listed = world.settings.policy.require_mfa.iter();
+        let listed = listed.map(|app| app.to_lowercase());
         LoginWithoutMfa {
-            required: listed.map(|app| app.to_lowercase()).collect(),
+            required: listed.filter(|app| app != ADMINS).collect(),
         }
     }
 
-    fn is_required(&self, app: &str) -> bool {
-        !self.required.is_empty()
-            && (self.required.contains("*") || self.required.contains(&app.to_lowercase()))
+    fn is_required(&self, app: Option<&str>) -> bool {
+        let is_listed = |app: &str| self.required.contains(&app.to_lowercase());
+        self.required.contains(ALL) || !self.required.is_empty() && app.is_some_and(is_listed)
+    }
+}
+
+impl Rule for LoginWithoutMfa {
+    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
+        stream == Stream::Person
+            && row.mfa() == Some(false)
+            && row.outcome() == Outcome::Success
+            && row.interactive() != Some(false)
+            && !matches!(row.method(), Some(Method::Federated | Method::Token))
     }
 
-    fn breach(&self, app: &str, finding: &Finding, open: &Open, on: On<'_>, days: u32) -> Verdict {
-        let name = &on.who.name;
-        let sample = &finding.sample;
-        let span = (sample.first(&open.refs), sample.last(&open.refs));
+    fn sign<'a>(&self, event: &Event<'a>) -> Option<Sign<'a>> {
+        let app = event.row.app();
+        let is_admin = is_admin(event);
+        if !is_admin && !self.is_required(app) {
+            return None;
+        }
+        let is_legacy = event.row.method() == Some(Method::Legacy);
+        Some(Sign {
+            value: app.unwrap_or("an application that is not named").into(),
+            marks: if is_admin { ADMIN } else { 0 } | if is_legacy { LEGACY } else { 0 },
+        })
+    }
+
+    fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
+        let (name, app, finding) = (&case.on.who.name, case.value, case.finding);
         let who = if finding.has(ADMIN) {
             "the administrator "
         } else {
@@ -108,203 +99,28 @@ impl LoginWithoutMfa {
         } else {
             ""
         };
-        Verdict {
-            value: app.to_owned(),
+        Some(Verdict {
             causes: vec![format!("logins to {app} without a second factor")],
             summary: format!(
-                "{who}{name} logged in to {app} without a second factor{way}: {} logins from {}",
-                sample.count,
-                finding.places.text("an unknown address"),
+                "{who}{name} logged in to {app} without a second factor{way}: {}",
+                case.how()
             ),
-            also: vec![Entity {
-                kind: "app".into(),
-                id: app.into(),
-            }],
-            observed: f64::from(sample.count),
-            days,
-            evidence: gather(&open.refs, [[sample]], 12),
+            also: case.also(),
             next_steps: vec![
                 format!("ask {name} whether the login was theirs"),
                 format!(
                     "require a second factor for {app}, and switch off ways to log in that know none"
                 ),
             ],
-            ..Verdict::of(Severity::Medium, "policy", span, u64::from(sample.count))
-        }
-    }
-
-    /// The company's standing weakness in one application.
-    fn posture(app: &str, weeks: &Weeks, users: &Users, open: &Open, on: On<'_>) -> Verdict {
-        let sample = &users.sample;
-        let span = (sample.first(&open.refs), sample.last(&open.refs));
-        let month = month_text(on.frozen.day);
-        let entity = Entity {
-            kind: "app".into(),
-            id: app.into(),
-        };
-        Verdict {
-            value: month.clone(),
-            class: Class::Posture,
-            about: Some(entity),
-            summary: format!(
-                "{} logins to {app} in {month} showed no second factor; by week: {}; on the last day {} people",
-                weeks.total(),
-                weeks.text(),
-                users.users.count(),
-            ),
-            observed: weeks.total() as f64,
-            history: weeks.history(),
-            evidence: gather(&open.refs, [[sample]], 3),
-            next_steps: vec![
-                format!("require a second factor for {app}"),
-                "list the application under `require_mfa`, so that an exception is an alert".into(),
-            ],
-            ..Verdict::of(Severity::Info, "policy", span, u64::from(sample.count))
-        }
-    }
-}
-
-impl Open {
-    fn counts(&self) -> BTreeMap<Box<str>, u64> {
-        let apps = self.apps.iter();
-        apps.map(|(app, users)| (app.clone(), users.count))
-            .collect()
-    }
-}
-
-impl Kind for LoginWithoutMfa {
-    type Base = Learned;
-    type Summary = BTreeMap<Box<str>, u64>;
-    type Open = Open;
-    type Amount = Vec<Verdict>;
-    type Bars = u32;
-
-    const STATISTICAL: bool = false;
-    const SUBJECTS: Subjects = Subjects {
-        users: true,
-        addresses: false,
-        company: true,
-    };
-
-    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
-        stream == Stream::Person
-            && row.mfa() == Some(false)
-            && row.outcome() == Outcome::Success
-            && row.interactive() != Some(false)
-            && !matches!(row.method(), Some(Method::Federated | Method::Token))
-    }
-
-    fn observe(&self, open: &mut Open, event: &Event<'_>) {
-        let row = event.row;
-        let app = row.app().unwrap_or(UNNAMED);
-        if event.about == Stream::Company {
-            let seed = event.world.seed;
-            let user = xxhash_rust::xxh3::xxh3_64_with_seed(event.user.as_bytes(), seed);
-            let users = open.apps.entry(app.into()).or_default();
-            users.users.insert(user, event.pane);
-            users.count = users.count.saturating_add(row.count());
-            users.sample.add(&mut open.refs, event);
-            if NAMES_MAX < open.apps.len() {
-                open.apps.pop_last();
-            }
-            return;
-        }
-        let is_admin = is_admin(event);
-        if !is_admin && !self.is_required(app) {
-            return;
-        }
-        open.changes += 1;
-        let is_legacy = row.method() == Some(Method::Legacy);
-        let marks = if is_admin { ADMIN } else { 0 } | if is_legacy { LEGACY } else { 0 };
-        let finding = open.breaches.entry(app.into()).or_default();
-        finding.add(&mut open.refs, event, marks, None);
-        if NAMES_MAX < open.breaches.len() {
-            open.breaches.pop_last();
-        }
-    }
-
-    fn merge(&self, open: &mut Open, other: Open) {
-        for (app, theirs) in other.apps {
-            let mine = open.apps.entry(app).or_default();
-            mine.users = Distinct::union([&mine.users, &theirs.users]);
-            mine.count = mine.count.saturating_add(theirs.count);
-            mine.sample
-                .merge(&mut open.refs, &theirs.sample, &other.refs);
-        }
-        while NAMES_MAX < open.apps.len() {
-            open.apps.pop_last();
-        }
-    }
-
-    fn evidence(&self, open: &Open) -> Vec<EventRef> {
-        let breaches = open.breaches.values().map(|finding| [&finding.sample]);
-        gather(&open.refs, breaches, usize::MAX)
-    }
-
-    fn erase(&self, open: &mut Open, theirs: &Theirs<'_>) -> usize {
-        let refs = &mut open.refs;
-        let apps = open.apps.values_mut();
-        apps.map(|users| users.sample.erase(refs, theirs)).sum()
-    }
-
-    fn fold(&self, base: &mut Learned, day: Day, counts: &Self::Summary) {
-        base.days += 1;
-        base.month.fold(day, counts);
-    }
-
-    fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
-        let (open, on) = (judged.open, judged.on);
-        let Some(latest) = judged.latest.filter(|_| !open.apps.is_empty()) else {
-            let breaches = open.breaches.iter();
-            let days = judged.base.days;
-            return breaches
-                .map(|(app, finding)| self.breach(app, finding, open, on, days))
-                .collect();
-        };
-        let mut base = latest.base.clone();
-        for (day, counts) in latest.pending {
-            self.fold(&mut base, *day, counts);
-        }
-        self.fold(&mut base, on.frozen.day, &open.counts());
-        let apps = base.month.iter();
-        let of_today = apps.filter_map(|(app, weeks)| Some((app, weeks, open.apps.get(app)?)));
-        let posture =
-            of_today.map(|(app, weeks, users)| Self::posture(app, &weeks, users, open, on));
-        posture.collect()
-    }
-
-    fn score(&self, _: &Vec<Verdict>) -> u32 {
-        0
-    }
-
-    fn verdicts(&self, _: &Judged<'_, Self>, said: &Vec<Verdict>) -> Vec<Verdict> {
-        said.clone()
-    }
-
-    fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> u32 {
-        judged.open.changes
-    }
-
-    fn reaches(&self, open: &Open, bars: &u32) -> bool {
-        open.changes != *bars
-    }
-
-    fn close(
-        &self,
-        judged: &Judged<'_, Self>,
-        _: Latest<'_, Self>,
-        _: Vec<Verdict>,
-        _: &mut Parts,
-    ) -> Self::Summary {
-        judged.open.counts()
+            ..case.verdict(Severity::Medium)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{alerts, at, login, settings};
+    use super::super::trial::{alerts, at, login, said, settings};
     use super::*;
-    use crate::alert::Alert;
     use crate::event::{Draft, Kind};
 
     fn bare<'a>(user: &'a str, app: &'a str, time: i64) -> Draft<'a> {
@@ -315,70 +131,60 @@ mod tests {
         }
     }
 
-    fn shown(alerts: &[Alert]) -> Vec<(&str, &str, Severity)> {
-        let shown = alerts.iter().filter(|alert| !alert.is_muted());
-        shown
-            .map(|alert| (&*alert.entity.id, &*alert.entity.kind, alert.severity))
-            .collect()
+    fn admin(row: Draft<'_>) -> Draft<'_> {
+        Draft {
+            is_admin: Some(true),
+            ..row
+        }
     }
 
     #[test]
     fn administrators_and_listed_applications_must_have_one() {
-        let admin = |row| Draft {
-            is_admin: Some(true),
-            ..row
-        };
         let rows = [
             admin(bare("root", "console", at(0, 500))),
-            admin(bare("root", "console", at(1, 500))),
-            bare("ana", "Payroll", at(1, 510)),
-            admin(login("eva", at(1, 520))),
+            admin(bare("root", "console", at(3, 500))),
+            bare("ana", "Payroll", at(4, 510)),
+            bare("ana", "wiki", at(4, 520)),
+            admin(login("eva", at(4, 530))),
         ];
         let mut settings = settings(ENTRY.name);
-        settings.policy.require_mfa = ["payroll".to_owned()].into();
+        settings.policy.require_mfa = ["payroll".to_owned(), "admins".to_owned()].into();
         let alerts = alerts(settings, &rows);
-        let users: Vec<_> = shown(&alerts)
-            .into_iter()
-            .filter(|(_, kind, _)| *kind == "user")
-            .collect();
-        let medium = |user| (user, "user", Severity::Medium);
-        assert_eq!(users, [medium("root"), medium("ana")]);
+        let shown: Vec<_> = alerts.iter().filter(|alert| !alert.is_muted()).collect();
+        let ids: Vec<&str> = shown.iter().map(|alert| &*alert.entity.id).collect();
+        assert_eq!(ids, ["root", "ana"]);
+        assert_eq!(
+            shown[0].summary,
+            "the administrator root logged in to console without a second factor: 1 event, from 198.51.100.1 (DE)"
+        );
+        assert_eq!(alerts.len(), 3, "two weeks long it is a repeat");
     }
 
-    /// One finding a month, whatever the days; null, tokens and other providers' logins are not no.
+    /// Null, tokens, other providers' logins and robots are not no.
     #[test]
-    fn the_rest_is_one_finding_a_month() {
-        let mut rows: Vec<Draft<'_>> = (0..40)
-            .map(|day| bare("ana", "wiki", at(day, 500)))
-            .collect();
-        rows.push(bare("bo", "wiki", at(29, 510)));
-        for row in [
+    fn what_is_not_said_is_not_no() {
+        let rows = [
             Draft {
                 mfa: None,
-                ..bare("ana", "crm", at(3, 500))
+                ..bare("root", "crm", at(3, 500))
             },
             Draft {
                 method: Some(Method::Token),
-                ..bare("ana", "crm", at(3, 500))
+                ..bare("root", "crm", at(3, 500))
             },
             Draft {
                 method: Some(Method::Federated),
-                ..bare("ana", "crm", at(3, 500))
+                ..bare("root", "crm", at(3, 500))
+            },
+            Draft {
+                interactive: Some(false),
+                ..bare("root", "crm", at(3, 500))
             },
             Draft {
                 kind: Some(Kind::Service),
-                ..bare("robot", "crm", at(3, 500))
+                ..bare("root", "crm", at(3, 500))
             },
-        ] {
-            rows.push(row);
-        }
-        let alerts = alerts(settings(ENTRY.name), &rows);
-        let info = ("wiki", "app", Severity::Info);
-        assert_eq!(shown(&alerts), [info, info]);
-        assert_eq!(
-            alerts[0].summary,
-            "31 logins to wiki in 2026-03 showed no second factor; by week: 6, 7, 7, 7 and 4; on the last day 2 people"
-        );
-        assert!(alerts.iter().all(|alert| alert.class == Class::Posture));
+        ];
+        assert_eq!(said(settings(ENTRY.name), &rows.map(admin)), []);
     }
 }

@@ -73,7 +73,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "spray: an address that fails for many users; brute force: many failures of one user; distributed: many users and many addresses at once; low and slow: many users in a day from networks that nobody in the company uses",
         why: "of a thousand accounts one has a weak or leaked password, and whoever tries them all finds it",
-        method: "structure: failed logins of people in windows of 12, 3 and exactly 10 minutes' panes that do not cross midnight. Spray: 5 users and 15 failures in an hour, at most 8 counted for each (and 3 times the most users that failed in an hour at this address on earlier days, fading by a sixteenth a day), low, medium from four times that. Then whoever logs in from there, and has not before, or whose password was right though another control held, is told by name, high. At an address where 5 or more people usually log in nobody is told by name; where that many do so on its first day and more got in than failed, it is muted as shared_address. Brute force: 10 failures in 10 minutes; low, medium from networks that are new to the user, high when a login or a right password from such a network follows; muted as own_network when all came from networks that the user knows: an old password in a phone. Distributed: 8 users from 5 addresses in 15 minutes (24 in the first week, later also twice the company's own most), medium, each user counted once. These are eager. Low and slow: 8 users, and 3 times the company's own most, after a week, medium; sealed. Failures of unknown and disabled accounts, of controls behind a right password, and of services are not counted",
+        method: "structure: failed logins of people in windows of 12, 3 and exactly 10 minutes' panes that do not cross midnight. Spray: 5 users and 15 failures in an hour, at most 8 counted for each (and 3 times the most users that failed in an hour at this address on earlier days, fading by a sixteenth a day), low, medium from four times that. Then whoever logs in from there, and has not before, or whose password was right though another control held, is told by name, high. At an address where 5 or more people usually log in nobody is told by name; where that many do so on its first day and more got in than failed, it is muted as shared_address. Brute force: 10 failures in 10 minutes; low, medium from networks that are new to the user, high when a login or a right password from such a network follows; muted as own_network when all came from networks that the user knows: an old password in a phone. Distributed: 8 users from 5 addresses in 15 minutes (24 in the first week, later also twice the company's own most), medium, each user counted once. These are eager. Low and slow: 8 users, and 3 times the company's own most, after a week, medium. Sealed, this one. Failures of unknown and disabled accounts, of controls behind a right password, and of services are not counted",
         blind_to: "guesses slower than a few users a day; more than 1,024 users at one address and 512 failures of one user, which are read as enough; sources that report no failures",
         fields: "time, user, outcome, reason, ip, asn or country, network, method, interactive",
         example: "203.0.113.7 failed for 7 users 19 times in 40 minutes; then bo@example.com logged in from there at 03:12",
@@ -204,8 +204,8 @@ impl Kind for PasswordGuessing {
         company: true,
     };
 
-    fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
-        matches!(stream, Stream::Person | Stream::Shared)
+    fn wants(&self, row: &Row<'_>, _: Stream) -> bool {
+        matches!(Stream::of(row.kind()), Stream::Person | Stream::Shared)
             && row.user().is_some()
             && try_of(row).is_some()
     }
@@ -216,7 +216,7 @@ impl Kind for PasswordGuessing {
         };
         open.changes += 1;
         if let Part::None = open.part {
-            open.part = match event.about {
+            open.part = match event.stream {
                 Stream::Company => Part::Company(Box::default()),
                 Stream::Address => Part::Address(Box::default()),
                 _ => Part::Person(Box::default()),
@@ -267,7 +267,7 @@ impl Kind for PasswordGuessing {
             Part::None => Vec::new(),
             Part::Person(tries) => self.judge_person(tries, judged),
             Part::Address(tries) => self.judge_address(tries, judged),
-            Part::Company(tries) => self.judge_company(tries, judged),
+            Part::Company(tries) => self.distributed(tries, judged).into_iter().collect(),
         }
     }
 
@@ -277,6 +277,13 @@ impl Kind for PasswordGuessing {
 
     fn verdicts(&self, _: &Judged<'_, Self>, said: &Vec<Verdict>) -> Vec<Verdict> {
         said.clone()
+    }
+
+    fn sealed_verdicts(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> Vec<Verdict> {
+        match &judged.open.part {
+            Part::Company(tries) => self.low_and_slow(tries, judged).into_iter().collect(),
+            _ => Vec::new(),
+        }
     }
 
     fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> u32 {

@@ -67,6 +67,8 @@ pub struct Known {
     pub devices: Familiar,
     /// Values of findings, by [`mark_of`].
     pub values: Familiar,
+    /// Most activities of one finding on one of these days.
+    pub most: u64,
 }
 
 /// What a closed day teaches.
@@ -75,6 +77,7 @@ pub struct Taught {
     networks: Vec<u32>,
     devices: Vec<u32>,
     values: Vec<u32>,
+    most: u64,
 }
 
 /// One day of one principal.
@@ -148,6 +151,49 @@ impl Case<'_> {
         self.is_used_to() && self.trail.any(is_new)
     }
 
+    /// Whether it was done from a network that the principal has not used, or beside a strange login. A new
+    /// device alone says little here: what a log calls a device differs from source to source.
+    pub fn is_strange(&self) -> bool {
+        self.is_new_network() || self.is_beside_strange_login()
+    }
+
+    /// How often and from where, as part of a sentence.
+    pub fn how(&self) -> String {
+        let (count, places) = (self.finding.sample.count, &self.finding.places);
+        let events = if count == 1 { "event" } else { "events" };
+        format!(
+            "{count} {events}, from {}",
+            places.text("an unknown address")
+        )
+    }
+
+    /// What makes it strange, as the end of a sentence.
+    pub fn strangeness(&self) -> &'static str {
+        match (self.is_beside_strange_login(), self.is_new_network()) {
+            (true, _) => {
+                "; somebody had logged in as this user from a new network on a new device that day"
+            }
+            (false, true) => "; this user has not worked from that network before",
+            (false, false) => "",
+        }
+    }
+
+    /// The finding's value where the alert is about something else than the principal: two of them must
+    /// not be one.
+    pub fn value_of_actor(&self) -> String {
+        let who = self.on.who;
+        format!("{:?} {} {}", who.stream, who.name, self.value)
+    }
+
+    /// Muted: kept as evidence for what else is found.
+    pub fn evidence_only(&self, verdict: Verdict) -> Verdict {
+        Verdict {
+            severity: Severity::Low,
+            overlay: Some(("muted", "evidence", "ordinary by itself".into())),
+            ..verdict
+        }
+    }
+
     /// A statement about the finding, without sentence and next steps. Observed are its activities.
     pub fn verdict(&self, severity: Severity) -> Verdict {
         let sample = &self.finding.sample;
@@ -181,23 +227,61 @@ impl Case<'_> {
 pub struct Ruled<R>(pub R);
 
 impl<R: Rule> Ruled<R> {
-    fn said(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
-        let open = judged.open;
-        let case = |(value, finding)| Case {
+    /// What a day amounts to.
+    pub fn say(&self, known: &Known, open: &Open, on: On<'_>) -> Vec<Verdict> {
+        let findings = open.findings.iter();
+        let cases = findings.map(|(value, finding)| Case {
             value,
             finding,
-            known: judged.base,
-            on: judged.on,
+            known,
+            on,
             refs: &open.refs,
             trail: &open.trail,
-        };
-        let findings = open
-            .findings
-            .iter()
-            .map(|(value, finding)| (&**value, finding));
-        findings
-            .filter_map(|pair| self.0.judge(&case(pair)))
-            .collect()
+        });
+        cases.filter_map(|case| self.0.judge(&case)).collect()
+    }
+
+    /// What a closed day teaches, and what it tells the company.
+    pub fn teach(
+        &self,
+        known: &Known,
+        open: &Open,
+        on: On<'_>,
+        said: &[Verdict],
+        parts: &mut Parts,
+    ) -> Taught {
+        let (day, seed) = (on.frozen.day, on.world.seed);
+        let mut taught = Taught::default();
+        // What alerted must not teach that it is usual.
+        let learns = |familiar: &Familiar, mark: u32| said.is_empty() || familiar.knows(mark, day);
+        for (network, device) in open.trail.iter() {
+            if network != 0 && learns(&known.networks, network) {
+                taught.networks.push(network);
+            }
+            if device != 0 && learns(&known.devices, device) {
+                taught.devices.push(device);
+            }
+        }
+        for marks in [&mut taught.networks, &mut taught.devices] {
+            marks.sort_unstable();
+            marks.dedup();
+        }
+        for (value, finding) in &open.findings {
+            taught.values.push(mark_of(seed, value));
+            taught.most = taught.most.max(finding.amount);
+            if let Some(attribute) = R::LISTS {
+                let users = parts.values.entry(attribute).or_default();
+                users.entry(value.to_string()).or_default()[0] += 1;
+            }
+        }
+        taught
+    }
+}
+
+impl Open {
+    /// Changes since the day was read back: a day that did not change says what it said before.
+    pub fn changes(&self) -> u32 {
+        self.changes
     }
 }
 
@@ -291,10 +375,11 @@ impl<R: Rule> Kind for Ruled<R> {
         base.networks.fold(day, taught.networks.iter().copied());
         base.devices.fold(day, taught.devices.iter().copied());
         base.values.fold(day, taught.values.iter().copied());
+        base.most = base.most.max(taught.most);
     }
 
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
-        self.said(judged)
+        self.say(judged.base, judged.open, judged.on)
     }
 
     fn score(&self, _: &Vec<Verdict>) -> u32 {
@@ -320,30 +405,6 @@ impl<R: Rule> Kind for Ruled<R> {
         said: Vec<Verdict>,
         parts: &mut Parts,
     ) -> Taught {
-        let (open, base, day) = (judged.open, judged.base, judged.on.frozen.day);
-        let seed = judged.on.world.seed;
-        let mut taught = Taught::default();
-        // What alerted must not teach that it is usual.
-        let learns = |familiar: &Familiar, mark: u32| said.is_empty() || familiar.knows(mark, day);
-        for (network, device) in open.trail.iter() {
-            if network != 0 && learns(&base.networks, network) {
-                taught.networks.push(network);
-            }
-            if device != 0 && learns(&base.devices, device) {
-                taught.devices.push(device);
-            }
-        }
-        for marks in [&mut taught.networks, &mut taught.devices] {
-            marks.sort_unstable();
-            marks.dedup();
-        }
-        for value in open.findings.keys() {
-            taught.values.push(mark_of(seed, value));
-            if let Some(attribute) = R::LISTS {
-                let users = parts.values.entry(attribute).or_default();
-                users.entry(value.to_string()).or_default()[0] += 1;
-            }
-        }
-        taught
+        self.teach(judged.base, judged.open, judged.on, &said, parts)
     }
 }

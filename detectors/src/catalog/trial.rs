@@ -1,25 +1,146 @@
-//! A company for the tests of one detector: rows in, alerts out.
+//! A detector tried alone: rows in, its alerts out. For the tests of the catalog's files.
 //!
-//! Invariant: it drives the core as everybody does, with one detector on and the phases off.
+//! Invariant: rows go in one by one, and no verdict that was published falls.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::CATALOG;
 use crate::alert::{Alert, Severity};
+use crate::catalog::CATALOG;
 use crate::core::Core;
-use crate::directory::Person;
+use crate::directory::{Directory, Person};
 use crate::event::{Activity, Draft, EventsBuilder, Outcome};
+use crate::policy::Policy;
 use crate::settings::{DetectorSettings, Settings};
 use crate::time::Day;
 use crate::world::World;
 
-/// The first day: Monday, 2026-03-02.
-pub const FIRST: Day = 20_514;
+/// 2026-03-02, a Monday.
+pub const MONDAY: Day = 20_514;
 
-/// A moment: day 0 is the first, minutes since midnight UTC.
+/// One detector and what it has said.
+pub struct Trial {
+    core: Core,
+    rows: u64,
+    source: &'static str,
+    published: BTreeMap<String, Severity>,
+    alerts: Vec<Alert>,
+}
+
+/// One detector in an otherwise empty world.
+pub fn trial(detector: &str) -> Trial {
+    trial_with(detector, |_| {})
+}
+
+/// The same with settings of its own.
+pub fn trial_with(detector: &str, change: impl FnOnce(&mut Settings)) -> Trial {
+    let mut settings = settings(detector);
+    change(&mut settings);
+    Trial {
+        core: Core::new(Arc::new(World::new(settings)), 1).without_phases(),
+        rows: 0,
+        source: "trial",
+        published: BTreeMap::new(),
+        alerts: Vec::new(),
+    }
+}
+
+/// The settings of an empty world with one detector.
+pub fn settings(detector: &str) -> Settings {
+    let off = |name: &str| DetectorSettings {
+        enabled: Some(name == detector),
+        ..DetectorSettings::default()
+    };
+    Settings {
+        tenant: "trial".into(),
+        zone: chrono_tz::Tz::UTC,
+        budget_per_day: 5.0,
+        lateness_ms: BTreeMap::new(),
+        detectors: CATALOG
+            .iter()
+            .map(|e| (e.name.to_owned(), off(e.name)))
+            .collect(),
+        directory: Directory::default(),
+        policy: Policy::default(),
+        fingerprint: "trial".into(),
+    }
+}
+
+/// The settings of a world with one detector and one listed person.
+pub fn with_person(detector: &str, name: &str, person: Person) -> Settings {
+    Settings {
+        directory: directory_of(name, person),
+        ..settings(detector)
+    }
+}
+
+/// A directory with one person.
+pub fn directory_of(name: &str, person: Person) -> Directory {
+    Directory {
+        people: [(name.to_owned(), person)].into(),
+        ..Directory::default()
+    }
+}
+
+impl Trial {
+    /// The source of the rows that follow.
+    pub fn from(&mut self, source: &'static str) -> &mut Self {
+        self.source = source;
+        self
+    }
+
+    /// A row on a day, counted from [`MONDAY`], at a minute of it.
+    pub fn add(&mut self, day: Day, minute: i64, row: Draft<'_>) -> &mut Self {
+        let time = at(day, minute);
+        self.put(Draft { time, ..row })
+    }
+
+    /// A row with a time of its own. Days never go back.
+    pub fn put(&mut self, row: Draft<'_>) -> &mut Self {
+        self.rows += 1;
+        let day = self.core.world().calendar.day(row.time);
+        let uid = format!("row {:05}", self.rows);
+        let mut row = Draft { uid: &uid, ..row };
+        row.key = row.content_key(1, &mut Vec::new());
+        let mut builder = EventsBuilder::new(&["trial"]);
+        builder.begin(self.source, "trial.ndjson");
+        builder.push(&row);
+        for sealed in self.core.require(day) {
+            self.alerts.extend(sealed.alerts);
+        }
+        self.core
+            .observe(&[builder.finish()])
+            .expect("canonical rows");
+        for (_, _, alerts) in self.core.changes() {
+            for alert in alerts {
+                let known = self.published.entry(alert.id).or_insert(alert.severity);
+                assert!(*known <= alert.severity, "fell: {}", alert.summary);
+                *known = alert.severity;
+            }
+        }
+        self
+    }
+
+    /// Closes everything and gives all alerts, muted ones too, by time.
+    pub fn end(&mut self) -> Vec<Alert> {
+        for sealed in self.core.seal_all() {
+            self.alerts.extend(sealed.alerts);
+        }
+        let mut alerts = std::mem::take(&mut self.alerts);
+        alerts.sort_by(|a, b| (&a.window.start, &a.id).cmp(&(&b.window.start, &b.id)));
+        alerts
+    }
+
+    /// The severities of all alerts; muted ones are `None`.
+    pub fn severities(&mut self) -> Vec<Option<Severity>> {
+        let shown = |alert: &Alert| (!alert.is_muted()).then_some(alert.severity);
+        self.end().iter().map(shown).collect()
+    }
+}
+
+/// A moment: a day, counted from [`MONDAY`], and a minute of it.
 pub fn at(day: Day, minute: i64) -> i64 {
-    i64::from(FIRST + day) * 86_400_000 + minute * 60_000
+    i64::from(MONDAY + day) * 86_400_000 + minute * 60_000
 }
 
 /// A successful interactive event.
@@ -56,70 +177,19 @@ pub fn strange(user: &str, time: i64) -> Draft<'_> {
     }
 }
 
-/// The settings with one detector on.
-pub fn settings(detector: &str) -> Settings {
-    let off = DetectorSettings {
-        enabled: Some(false),
-        ..DetectorSettings::default()
-    };
-    let others = CATALOG.iter().filter(|entry| entry.name != detector);
-    Settings {
-        tenant: "trial".into(),
-        zone: chrono_tz::UTC,
-        budget_per_day: 5.0,
-        lateness_ms: BTreeMap::new(),
-        detectors: others
-            .map(|entry| (entry.name.to_owned(), off.clone()))
-            .collect(),
-        directory: Default::default(),
-        policy: Default::default(),
-        fingerprint: "trial".into(),
-    }
-}
-
-/// Settings in which the directory has one line.
-pub fn with_person(detector: &str, name: &str, person: Person) -> Settings {
-    let mut settings = settings(detector);
-    settings.directory.people.insert(name.into(), person);
-    settings
-}
-
-/// The alerts that these rows give, muted ones too, by day, entity and value.
+/// All alerts that these rows give, by time.
 pub fn alerts(settings: Settings, rows: &[Draft<'_>]) -> Vec<Alert> {
-    let world = Arc::new(World::new(settings));
-    let mut core = Core::new(world.clone(), 1).without_phases();
-    let mut days = BTreeMap::<Day, Vec<(usize, &Draft<'_>)>>::new();
-    for (number, row) in rows.iter().enumerate() {
-        let day = days.entry(world.calendar.day(row.time)).or_default();
-        day.push((number, row));
+    let mut trial = trial_with("", |empty| *empty = settings);
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|row| row.time);
+    for row in rows {
+        trial.put(row);
     }
-    let mut sealed = Vec::new();
-    for (day, rows) in days {
-        sealed.extend(core.require(day));
-        let mut builder = EventsBuilder::new(&["trial"]);
-        builder.begin("trial", "trial.ndjson");
-        for (number, row) in rows {
-            let uid = format!("row {number}");
-            builder.push(&Draft {
-                uid: &uid,
-                key: number as u64,
-                offset: number as u64,
-                ..row.clone()
-            });
-        }
-        core.observe(&[builder.finish()]).expect("canonical events");
-    }
-    sealed.extend(core.seal_all());
-    let all = sealed.into_iter().flat_map(|day| day.alerts);
-    let by_id: BTreeMap<String, Alert> = all.map(|alert| (alert.id.clone(), alert)).collect();
-    let mut alerts: Vec<Alert> = by_id.into_values().collect();
-    alerts.sort_by(|a, b| (&a.first_event_time, &a.id).cmp(&(&b.first_event_time, &b.id)));
-    alerts
+    trial.end()
 }
 
-/// Severity and, where there is one, the reason for being muted or lowered, of each alert.
+/// The severity of each and, where it is muted or lowered, the reason.
 pub fn said(settings: Settings, rows: &[Draft<'_>]) -> Vec<(Severity, Option<String>)> {
-    let alerts = alerts(settings, rows).into_iter();
     let brief = |alert: Alert| (alert.severity, alert.suppressed.map(|s| s.reason));
-    alerts.map(brief).collect()
+    alerts(settings, rows).into_iter().map(brief).collect()
 }

@@ -51,6 +51,11 @@ impl Judge {
         }
     }
 
+    /// Whether past verdicts are enough to tell how improbable a rare one is.
+    pub fn has_tail(&self) -> bool {
+        self.calibration.has_tail()
+    }
+
     /// Calibrated probability of a surprise at least this large on a day without attack.
     pub fn p(&self, surprise: u32) -> f64 {
         self.calibration.p(surprise)

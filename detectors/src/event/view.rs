@@ -334,6 +334,11 @@ impl<'a> Row<'a> {
         self.events.numbers[3].value(self.index)
     }
 
+    /// Whether a column, by its place in the schema, says anything here.
+    pub fn is_filled(self, column: usize) -> bool {
+        !self.events.batch.column(column).is_null(self.index)
+    }
+
     /// Whether it arrived after its allowed lateness.
     pub fn late(self) -> bool {
         self.events.flags[4].value(self.index)

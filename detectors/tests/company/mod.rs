@@ -33,6 +33,7 @@ pub struct Happening {
     pub session: Option<String>,
     pub method: Option<Method>,
     pub reason: Option<Reason>,
+    pub source: &'static str,
     pub device: String,
     pub place: Option<usize>,
     pub kind: Option<Kind>,
@@ -163,6 +164,7 @@ impl Diary<'_> {
             session: None,
             method: None,
             reason: None,
+            source: "laws",
             device: format!("laptop of {}", self.user),
             place,
             kind: None,
@@ -227,9 +229,9 @@ pub fn company_day(day: Day, seed: u64, odd: &[(usize, u8)]) -> Vec<Happening> {
 /// The events as one batch.
 pub fn batch(events: &[Happening]) -> RecordBatch {
     let mut builder = EventsBuilder::new(&["laws"]);
-    builder.begin("laws", "laws.ndjson");
     let mut scratch = Vec::new();
     for (offset, event) in events.iter().enumerate() {
+        builder.begin(event.source, event.source);
         let place = event.place.map(|place| PLACES[place]);
         let mut draft = Draft {
             time: event.time,

@@ -13,6 +13,7 @@ use nightjar_detectors::catalog::{CATALOG, Entry, Param};
 use nightjar_detectors::event::Network;
 use nightjar_detectors::settings::DetectorSettings;
 
+use super::policy;
 use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
@@ -143,6 +144,7 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     config.detectors = detectors(&root.section("detectors"));
     config.networks = networks(root.tables("networks"));
     config.tools = tools(root.tables("tools"));
+    policy::read(root.section("policy"), &mut config.policy);
     root.finish();
 }
 

@@ -93,6 +93,7 @@ mod shapes {
         networks: Option<Vec<Network>>,
         /// AI tools of your own, or what you decided about known ones.
         tools: Option<Vec<Tool>>,
+        policy: Option<Policy>,
     }
 
     /// Where events come from.
@@ -239,6 +240,26 @@ mod shapes {
         budget_per_day: Option<f64>,
         /// Show names of files and documents instead of keyed hashes. Default false.
         show_objects: Option<bool>,
+    }
+
+    /// What the company has decided, over what is generally agreed.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Policy {
+        /// Countries that people work in; a login from another one is an alert. Default: any.
+        allowed_countries: Option<Vec<String>>,
+        /// Local hours in which administrators work, as in "07-20".
+        admin_hours: Option<String>,
+        /// Applications whose logins must show a second factor; "*" is all, "admins" every administrator.
+        require_mfa: Option<Vec<String>>,
+        /// Applications of your own whose consents are ordinary.
+        first_party_apps: Option<Vec<String>>,
+        /// Scopes of a consent that are risky, beside the known ones.
+        risky_scopes: Option<Vec<String>>,
+        /// Rank of a sensitivity label, by its name or id: 0 public, 1 internal, 2 confidential, 3 secret.
+        labels: Option<BTreeMap<String, u8>>,
+        /// Tier of a role: 0 controls the tenant, 1 a service, 2 reads much.
+        roles: Option<BTreeMap<String, u8>>,
     }
 
     /// A network.

@@ -102,7 +102,7 @@ fn policy(config: &Config) -> Policy {
     let status = |rule: &ToolRule| (rule.name.to_lowercase(), rule.status);
     Policy {
         tools: config.tools.iter().map(status).collect(),
-        ..Policy::default()
+        ..config.policy.clone()
     }
 }
 
@@ -226,6 +226,9 @@ fn fingerprint(
     fields.add([u8::from(config.detection.show_objects)]);
     add_detectors(&mut fields, config);
     add_rules(&mut fields, config);
+    for field in super::policy::fields(&config.policy) {
+        fields.add(field);
+    }
     add_lateness(&mut fields, config, classes, lateness);
     for hash in [hashes.directory, hashes.city, hashes.asn, hashes.tools] {
         fields.add(

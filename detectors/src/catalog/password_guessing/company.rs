@@ -160,17 +160,8 @@ impl PasswordGuessing {
         self.slow_users.max(usual.saturating_mul(SLOW_TIMES))
     }
 
-    /// The verdicts about the company.
-    pub fn judge_company(&self, tries: &Tries, judged: &Judged<'_, Self>) -> Vec<Verdict> {
-        let mut verdicts = Vec::new();
-        verdicts.extend(self.distributed(tries, judged));
-        if judged.latest.is_some() {
-            verdicts.extend(self.low_and_slow(tries, judged));
-        }
-        verdicts
-    }
-
-    fn distributed(&self, tries: &Tries, judged: &Judged<'_, Self>) -> Option<Verdict> {
+    /// Many users and many addresses at once.
+    pub fn distributed(&self, tries: &Tries, judged: &Judged<'_, Self>) -> Option<Verdict> {
         let (base, on) = (judged.base, judged.on);
         let needed = self.at_once_needed(base.days, base.usual[0]);
         let is_enough = |window: &Window| {
@@ -209,7 +200,8 @@ impl PasswordGuessing {
         })
     }
 
-    fn low_and_slow(&self, tries: &Tries, judged: &Judged<'_, Self>) -> Option<Verdict> {
+    /// Many users in a day from networks that are nobody's here.
+    pub fn low_and_slow(&self, tries: &Tries, judged: &Judged<'_, Self>) -> Option<Verdict> {
         let (base, on) = (judged.base, judged.on);
         let users = tries.slow_users(on);
         let needed = self.slow_needed(base.usual[1]);
