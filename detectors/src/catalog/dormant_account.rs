@@ -10,7 +10,7 @@ use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::EventRef;
+use crate::evidence::{EventRef, First};
 use crate::time::{Day, day_text};
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
@@ -70,16 +70,9 @@ pub struct Learned {
 /// One account's day.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
-    first: Option<First>,
+    /// The first thing that succeeded, and where.
+    first: Option<(First, Box<str>)>,
     is_admin: bool,
-    count: u64,
-}
-
-/// The first thing that succeeded.
-#[derive(Debug, Serialize, Deserialize)]
-struct First {
-    at: EventRef,
-    place: Box<str>,
 }
 
 impl DormantAccount {
@@ -114,24 +107,20 @@ impl Kind for DormantAccount {
 
     fn observe(&self, open: &mut Open, event: &Event<'_>) {
         let row = event.row;
-        open.count = open.count.saturating_add(1);
         open.is_admin = open.is_admin || row.is_admin() == Some(true);
-        let mine = (row.time(), row.uid());
-        let is_earlier = |first: &First| mine < (first.at.time, &*first.at.uid);
-        if open.first.as_ref().is_none_or(is_earlier) {
-            let at = EventRef {
-                time: row.time(),
-                uid: row.uid().into(),
-                origin: event.origin,
-                offset: row.offset(),
-            };
-            let place = place_of(&row);
-            open.first = Some(First { at, place });
+        match &mut open.first {
+            None => open.first = Some((First::of(event), place_of(&row))),
+            Some((first, place)) => {
+                if first.add(event) {
+                    *place = place_of(&row);
+                }
+            }
         }
     }
 
     fn evidence(&self, open: &Open) -> Vec<EventRef> {
-        open.first.iter().map(|first| first.at.clone()).collect()
+        let first = open.first.iter();
+        first.map(|(first, _)| first.event.clone()).collect()
     }
 
     fn fold(&self, base: &mut Learned, day: Day, (): &()) {
@@ -143,7 +132,7 @@ impl Kind for DormantAccount {
         let (base, open, on) = (judged.base, judged.open, judged.on);
         let (name, day) = (&on.who.name, on.frozen.day);
         let person = on.world.person(name);
-        let first = open.first.as_ref()?;
+        let (first, place) = open.first.as_ref()?;
         let listed = person.and_then(|person| person.last_sign_in);
         // A directory of today does not tell what was before.
         let listed = listed.filter(|listed| *listed < day);
@@ -165,11 +154,11 @@ impl Kind for DormantAccount {
         };
         let is_return = |(from, to): &(Day, Day)| *from < day && day - RETURN_DAYS <= *to;
         let absence = person.filter(|person| person.absent.iter().any(is_return));
-        let time = first.at.time;
-        let place = if first.place.is_empty() {
+        let time = first.event.time;
+        let place = if place.is_empty() {
             "an unknown address"
         } else {
-            &first.place
+            place
         };
         Some(Verdict {
             value: day_text(last),
@@ -186,7 +175,7 @@ impl Kind for DormantAccount {
                 "own"
             },
             days: base.days,
-            evidence: vec![first.at.clone()],
+            evidence: vec![first.event.clone()],
             next_steps: vec![
                 format!(
                     "ask {name} or the manager whether the account is still needed and who used it"
@@ -195,7 +184,7 @@ impl Kind for DormantAccount {
                     "if nobody knows, disable {name}, revoke its sessions and look at what was done since"
                 ),
             ],
-            ..Verdict::of(severity, "own", (time, time), open.count)
+            ..Verdict::of(severity, "own", (time, time), first.count)
         })
     }
 

@@ -12,7 +12,7 @@ use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::{EventRef, Refs, Sample, gather};
+use crate::evidence::{EventRef, First};
 use crate::model::device::{device_of, is_make};
 use crate::model::familiar::{Familiar, mark_of};
 use crate::time::Day;
@@ -67,16 +67,15 @@ pub struct Taught {
 /// One person's day.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Open {
-    refs: Refs,
     devices: BTreeMap<Box<str>, Used>,
     #[serde(skip)]
     changes: u32,
 }
 
 /// One device.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Used {
-    sample: Sample,
+    first: First,
     /// Networks by mark with how they are told, the smallest.
     networks: BTreeMap<u32, Box<str>>,
     marks: u8,
@@ -91,41 +90,58 @@ impl Open {
         let Some(device) = row.device().map(device_of) else {
             return;
         };
-        if !self.devices.contains_key(&*device) {
-            self.devices.insert((&*device).into(), Used::default());
-            if DEVICES_MAX < self.devices.len() {
-                self.devices.pop_last();
+        // A person comes back all day: only what tells something has to be judged again.
+        let mut is_more = true;
+        match self.devices.get_mut(&*device) {
+            Some(used) => is_more = used.first.add(event),
+            None => {
+                let used = Used {
+                    first: First::of(event),
+                    networks: BTreeMap::new(),
+                    marks: 0,
+                };
+                self.devices.insert((&*device).into(), used);
+                if DEVICES_MAX < self.devices.len() {
+                    self.devices.pop_last();
+                }
             }
         }
-        let Some(used) = self.devices.get_mut(&*device) else {
-            return;
-        };
+        if let Some(used) = self.devices.get_mut(&*device) {
+            is_more |= used.note(event);
+        }
+        self.changes += u32::from(is_more);
+    }
+}
+
+impl Used {
+    /// Where it was used and by whom; whether that tells more than before.
+    fn note(&mut self, event: &Event<'_>) -> bool {
+        let row = event.row;
         let is_unmanaged = row.device_managed() == Some(false);
         let marks =
             if is_admin(event) { ADMIN } else { 0 } | if is_unmanaged { UNMANAGED } else { 0 };
         let (network, _) = spot(event);
-        let is_more = used.marks | marks != used.marks || !used.networks.contains_key(&network);
-        // A person comes back all day: only what tells something has to be judged again.
-        self.changes += u32::from(used.sample.count == 0 || is_more);
-        used.marks |= marks;
-        used.sample.add(&mut self.refs, event);
-        if network != 0 {
+        let is_new = network != 0 && !self.networks.contains_key(&network);
+        let is_more = is_new || self.marks | marks != self.marks;
+        self.marks |= marks;
+        if is_new {
             let told = network_of(&row).unwrap_or_default();
             let told = match row.country() {
                 Some(country) if told != country => format!("{told}, {country}"),
                 _ => told.into_owned(),
             };
-            used.networks.entry(network).or_insert(told.into());
-            if NETWORKS_MAX < used.networks.len() {
-                used.networks.pop_last();
+            self.networks.insert(network, told.into());
+            if NETWORKS_MAX < self.networks.len() {
+                self.networks.pop_last();
             }
         }
+        is_more
     }
 }
 
 impl NewDevice {
     fn verdict(name: &str, used: &Used, judged: &Judged<'_, Self>) -> Option<Verdict> {
-        let Judged { base, open, on, .. } = *judged;
+        let Judged { base, on, .. } = *judged;
         let On { world, frozen, who } = on;
         let is_known = base.devices.knows(mark_of(world.seed, name), frozen.day);
         if is_known || base.days < USED_TO_DAYS {
@@ -150,7 +166,7 @@ impl NewDevice {
         } else {
             ""
         };
-        let span = (used.sample.first(&open.refs), used.sample.last(&open.refs));
+        let time = used.first.event.time;
         let cause = is_make(name).then(|| format!("logins with {name}"));
         Some(Verdict {
             value: name.to_owned(),
@@ -164,7 +180,7 @@ impl NewDevice {
             ),
             observed: 1.0,
             days: base.days,
-            evidence: gather(&open.refs, [[&used.sample]], 3),
+            evidence: vec![used.first.event.clone()],
             next_steps: vec![
                 format!("ask {} whether the device is theirs", who.name),
                 format!(
@@ -172,7 +188,7 @@ impl NewDevice {
                     who.name
                 ),
             ],
-            ..Verdict::of(severity, "own", span, u64::from(used.sample.count))
+            ..Verdict::of(severity, "own", (time, time), used.first.count)
         })
     }
 }
@@ -199,7 +215,7 @@ impl Kind for NewDevice {
 
     fn evidence(&self, open: &Open) -> Vec<EventRef> {
         let devices = open.devices.values();
-        gather(&open.refs, devices.map(|used| [&used.sample]), usize::MAX)
+        devices.map(|used| used.first.event.clone()).collect()
     }
 
     fn fold(&self, base: &mut Learned, day: Day, taught: &Taught) {

@@ -11,6 +11,7 @@ pub use finding::{Finding, Spots, Words};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -296,10 +297,24 @@ fn teaches(row: &Row<'_>, stream: Stream) -> bool {
 /// Marks of the network and the device of a row; 0 where they are not said.
 pub fn spot(event: &Event<'_>) -> (u32, u32) {
     let (row, seed) = (event.row, event.world.seed);
-    let network = network_of(&row).map_or(0, |network| mark_of(seed, &network));
+    let network = network_mark(&row, seed);
     let device = row.device().map(device_of);
     let device = device.filter(|device| !device.is_empty());
     (network, device.map_or(0, |device| mark_of(seed, &device)))
+}
+
+/// Mark of [`network_of`]; 0 where it is not said.
+pub fn network_mark(row: &Row<'_>, seed: u64) -> u32 {
+    let Some(asn) = row.asn() else {
+        return network_of(row).map_or(0, |network| mark_of(seed, &network));
+    };
+    // The same text without an allocation: asked for every event of everybody.
+    let mut text = [0; 12];
+    let mut rest = &mut text[..];
+    let _ = write!(rest, "AS{asn}");
+    let length = 12 - rest.len();
+    let text = std::str::from_utf8(&text[..length]);
+    mark_of(seed, text.unwrap_or_default())
 }
 
 /// The network of a row: the autonomous system, else the country, else the address without its end.

@@ -12,7 +12,7 @@ use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner};
 use crate::event::{Activity, Outcome, Row};
-use crate::evidence::EventRef;
+use crate::evidence::{EventRef, First};
 use crate::model::familiar::{Familiar, mark_of};
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
@@ -85,8 +85,7 @@ pub struct Open {
 /// A session in one place.
 #[derive(Debug, Serialize, Deserialize)]
 struct Use {
-    first: EventRef,
-    count: u64,
+    first: First,
     place: Box<str>,
 }
 
@@ -94,27 +93,10 @@ fn is_login(row: &Row<'_>) -> bool {
     row.activity() == Activity::Login && row.outcome() == Outcome::Success
 }
 
-fn use_of(event: &Event<'_>) -> Use {
-    let row = event.row;
-    let place = match (row.ip(), row.country()) {
-        (Some(ip), Some(country)) => format!("{ip} ({country})"),
-        (ip, country) => ip.or(country).unwrap_or("an unknown address").to_owned(),
-    };
-    Use {
-        first: EventRef {
-            time: row.time(),
-            uid: row.uid().into(),
-            origin: event.origin,
-            offset: row.offset(),
-        },
-        count: 0,
-        place: place.into(),
-    }
-}
-
-impl Use {
-    fn rank(&self) -> (i64, &str) {
-        (self.first.time, &self.first.uid)
+fn place_of(row: &Row<'_>) -> Box<str> {
+    match (row.ip(), row.country()) {
+        (Some(ip), Some(country)) => format!("{ip} ({country})").into(),
+        (ip, country) => ip.or(country).unwrap_or("an unknown address").into(),
     }
 }
 
@@ -147,14 +129,16 @@ impl SessionReplay {
             logins.any(|(network, device)| network == pair.0 || device == pair.1)
         };
         let strange = uses.iter().filter(|(pair, _)| is_strange(pair));
-        let (pair, theft) = strange.min_by_key(|(pair, theft)| (has_login(pair), theft.rank()))?;
-        let before = others(*pair).filter(|(_, other)| other.rank() < theft.rank());
-        let before = before.max_by_key(|(_, other)| other.rank());
-        let beside = before.or_else(|| others(*pair).min_by_key(|(_, other)| other.rank()));
+        let (pair, theft) =
+            strange.min_by_key(|(pair, theft)| (has_login(pair), theft.first.rank()))?;
+        let before = others(*pair).filter(|(_, other)| other.first.rank() < theft.first.rank());
+        let before = before.max_by_key(|(_, other)| other.first.rank());
+        let beside = before.or_else(|| others(*pair).min_by_key(|(_, other)| other.first.rank()));
         let name = &on.who.name;
-        let minutes = |other: &Use| (theft.first.time - other.first.time).abs() / 60_000;
+        let minutes =
+            |other: &Use| (theft.first.event.time - other.first.event.time).abs() / 60_000;
         let history = match beside {
-            Some((_, other)) if other.rank() < theft.rank() => {
+            Some((_, other)) if other.first.rank() < theft.first.rank() => {
                 format!(
                     "{} minutes after it was used from {}",
                     minutes(other),
@@ -173,9 +157,9 @@ impl SessionReplay {
         let overlay = has_login(pair);
         let mut evidence: Vec<EventRef> = beside
             .iter()
-            .map(|(_, other)| other.first.clone())
+            .map(|(_, other)| other.first.event.clone())
             .collect();
-        evidence.push(theft.first.clone());
+        evidence.push(theft.first.event.clone());
         evidence.sort_by(|a, b| (a.time, &a.uid).cmp(&(b.time, &b.uid)));
         let span = (evidence[0].time, evidence[evidence.len() - 1].time);
         Some(Verdict {
@@ -205,7 +189,7 @@ impl SessionReplay {
                 ),
                 format!("look for malware or a phishing page on the device of {name}"),
             ],
-            ..Verdict::of(Severity::High, "own", span, theft.count)
+            ..Verdict::of(Severity::High, "own", span, theft.first.count)
         })
     }
 }
@@ -245,19 +229,20 @@ impl Kind for SessionReplay {
             .sessions
             .entry(mark_of(event.world.seed, session))
             .or_default();
-        let before = uses.len();
-        let known = uses.entry(pair).or_insert_with(|| use_of(event));
-        known.count = known.count.saturating_add(1);
-        let is_earlier = (event.row.time(), event.row.uid()) < known.rank();
-        if is_earlier {
-            let count = known.count;
-            *known = Use {
-                count,
-                ..use_of(event)
-            };
-        }
         // A session that stays where it is has not to be judged again.
-        open.changes += u32::from(before < uses.len() || is_earlier);
+        match uses.get_mut(&pair) {
+            Some(known) => {
+                if !known.first.add(event) {
+                    return;
+                }
+                known.place = place_of(&event.row);
+            }
+            None => {
+                let (first, place) = (First::of(event), place_of(&event.row));
+                uses.insert(pair, Use { first, place });
+            }
+        }
+        open.changes += 1;
         if PAIRS_MAX < uses.len() {
             uses.pop_last();
         }
@@ -268,7 +253,7 @@ impl Kind for SessionReplay {
 
     fn evidence(&self, open: &Open) -> Vec<EventRef> {
         let uses = open.sessions.values().flat_map(BTreeMap::values);
-        uses.map(|of| of.first.clone()).collect()
+        uses.map(|of| of.first.event.clone()).collect()
     }
 
     fn fold(&self, base: &mut Learned, day: Day, taught: &Taught) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PasswordGuessing, Taught, Try};
 use crate::alert::Severity;
-use crate::catalog::rule::{Finding, network_of};
+use crate::catalog::rule::{Finding, network_mark, network_of};
 use crate::company::Parts;
 use crate::detector::{Event, Judged};
 use crate::evidence::{EventRef, Refs, gather};
@@ -36,36 +36,38 @@ pub struct Tries {
     finding: Option<Box<Finding>>,
     /// The latest right password that another control held up, by network.
     held: BTreeMap<u32, i64>,
-    /// The latest login, by network.
-    entered: BTreeMap<Box<str>, i64>,
-}
-
-fn keep_latest<K: Ord>(times: &mut BTreeMap<K, i64>, key: K, time: i64) {
-    let latest = times.entry(key).or_insert(time);
-    *latest = time.max(*latest);
-    if NETWORKS_MAX < times.len() {
-        times.pop_last();
-    }
+    /// The latest login, by network, with the network's name.
+    entered: BTreeMap<u32, (i64, Box<str>)>,
 }
 
 impl Tries {
     pub fn add(&mut self, what: Try, event: &Event<'_>) {
         let (row, seed) = (event.row, event.world.seed);
-        let network = network_of(&row);
-        let mark = network.as_deref().map_or(0, |name| mark_of(seed, name));
+        let network = network_mark(&row, seed);
         match what {
             Try::In => {
-                let network = network.unwrap_or_default();
-                keep_latest(&mut self.entered, (&*network).into(), row.time());
+                let named = || (row.time(), (&*network_of(&row).unwrap_or_default()).into());
+                let (latest, _) = self.entered.entry(network).or_insert_with(named);
+                *latest = row.time().max(*latest);
+                if NETWORKS_MAX < self.entered.len() {
+                    self.entered.pop_last();
+                }
             }
-            Try::Held => keep_latest(&mut self.held, mark, row.time()),
+            Try::Held => {
+                let latest = self.held.entry(network).or_insert(row.time());
+                *latest = row.time().max(*latest);
+                if NETWORKS_MAX < self.held.len() {
+                    self.held.pop_last();
+                }
+            }
             Try::Wrong => {
                 let finding = self.finding.get_or_insert_default();
                 finding.add(&mut self.refs, event, 0, None);
                 let apart = mark_of(seed, row.uid());
                 // One row may stand for several failures.
                 for n in 0..row.count().min(FAILURES_MAX as u64) as u32 {
-                    self.wrong.insert((row.time(), apart.wrapping_add(n), mark));
+                    self.wrong
+                        .insert((row.time(), apart.wrapping_add(n), network));
                 }
                 while FAILURES_MAX < self.wrong.len() {
                     self.is_over = true;
@@ -115,13 +117,12 @@ impl Tries {
         let (base, on) = (judged.base, judged.on);
         let is_told = said.iter().any(|verdict| verdict.overlay.is_none());
         let mut known = Vec::new();
-        for network in self.entered.keys().filter(|network| !network.is_empty()) {
-            let mark = mark_of(on.world.seed, network);
+        for (mark, (_, network)) in self.entered.iter().filter(|(mark, _)| **mark != 0) {
             // What alerted must not teach that it is usual.
-            if is_told && !base.known.knows(mark, on.frozen.day) {
+            if is_told && !base.known.knows(*mark, on.frozen.day) {
                 continue;
             }
-            known.push(mark);
+            known.push(*mark);
             let users = parts.values.entry(Attribute::Network).or_default();
             users.entry(network.to_string()).or_default()[0] += 1;
         }
@@ -156,10 +157,7 @@ impl PasswordGuessing {
         let is_new = |network: u32| is_used_to && network != 0 && !is_known(network);
         let new = tries.busiest(needed, is_new);
         let entered = tries.entered.iter();
-        let entered = entered.map(|(name, time)| match &**name {
-            "" => (0, *time),
-            name => (mark_of(on.world.seed, name), *time),
-        });
+        let entered = entered.map(|(network, (time, _))| (*network, *time));
         let after = |(network, time): &(u32, i64)| {
             is_new(*network) && new.reached.is_some_and(|reached| reached <= *time)
         };
