@@ -239,7 +239,8 @@ impl Core {
         &self.tallies
     }
 
-    /// Bytes that the state of all principals takes when stored, and the number of principals.
+    /// Bytes that the state of all principals takes when stored, and the number of principals; addresses
+    /// are no principals of their own here, or the bytes of each would look few.
     pub fn state_size(&self) -> (usize, usize) {
         let bytes = |shard: &Shard| {
             shard
@@ -248,8 +249,9 @@ impl Core {
                 .map(|d| d.stored_bytes())
                 .sum::<usize>()
         };
-        let names = self.shards.iter().map(|shard| shard.names().len()).sum();
-        (self.shards.iter().map(bytes).sum(), names)
+        let names = self.shards.iter().flat_map(Shard::names);
+        let principals = names.filter(|who| who.stream != Stream::Address);
+        (self.shards.iter().map(bytes).sum(), principals.count())
     }
 
     fn assembler(&self, detector: usize) -> Assembler<'_> {

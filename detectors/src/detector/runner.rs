@@ -164,7 +164,6 @@ impl<K: Kind> Runner<K> {
             base: &*base,
             open: &slot.open[place].open,
             before: slot.day(day - 1),
-            latest: None,
             on,
         };
         let amount = kind.amount(&judged);
@@ -271,15 +270,10 @@ impl<K: Kind> Detector for Runner<K> {
             // Days are closed in order: no open day is before this one.
             slot.settle(kind, day - lag);
             let base = slot.baseline(kind, frozen.through);
-            let latest = Latest {
-                base: &slot.base,
-                pending: &slot.pending,
-            };
             let judged = Judged {
                 base: &*base,
                 open: &slot.open[place].open,
                 before: slot.day(day - 1),
-                latest: Some(latest),
                 on,
             };
             let amount = kind.amount(&judged);
@@ -291,10 +285,15 @@ impl<K: Kind> Detector for Runner<K> {
                 parts.verdict(stream, score);
                 parts.judged(stream, judge.p(score));
             }
-            let said = kind.verdicts(&judged, &amount);
+            let mut said = kind.verdicts(&judged, &amount);
+            said.extend(kind.sealed_verdicts(&judged, &amount));
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }
+            let latest = Latest {
+                base: &slot.base,
+                pending: &slot.pending,
+            };
             let summary = kind.close(&judged, latest, amount, &mut parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));

@@ -66,6 +66,9 @@ fn policy() -> Policy {
         label_ranks: ranked([("confidential", 2), ("secret", 3)]),
         role_tiers: ranked([("global administrator", 0), ("user administrator", 1)]),
         risky_scopes: ["mail.read".to_owned()].into(),
+        allowed_countries: ["DE", "FR"].map(str::to_owned).into(),
+        admin_hours: Some((6, 11)),
+        require_mfa: ["crm".to_owned()].into(),
         ..Policy::default()
     }
 }
@@ -75,8 +78,13 @@ fn directory() -> Directory {
         leaves: Some(start_day() - 10),
         ..Person::default()
     };
+    let sleeps = Person {
+        last_sign_in: Some(start_day() - 200),
+        admin: true,
+        ..Person::default()
+    };
     Directory {
-        people: [(LEAVER.to_owned(), left)].into(),
+        people: [(LEAVER.to_owned(), left), (SLEEPER.to_owned(), sleeps)].into(),
         ..Directory::default()
     }
 }
@@ -126,6 +134,12 @@ pub const LEAVER: &str = "leaver@example.com";
 
 /// Is given a role now and then.
 pub const GROWS: &str = "person9@example.com";
+
+/// An administrator who has not been seen for months.
+pub const SLEEPER: &str = "sleeper@example.com";
+
+/// For emergencies.
+pub const EMERGENCY: &str = "emergency@example.com";
 
 /// How many unusual things there are.
 pub fn oddities() -> usize {
