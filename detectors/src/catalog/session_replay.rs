@@ -35,7 +35,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "one session id that is used in a network and on a device that are both new to the person, beside another network and device, without a login there",
         why: "a stolen cookie or token is a session without a login: the password was never needed and the second factor was given by the owner",
-        method: "structure: for each session of a person and day the pairs of network and device (16 pairs of 64 sessions at most); strange is a pair of which the person used neither part in 120 days, three days with activity known. The session must have been seen with both parts different on the same day, or on an earlier closed day. High; muted as login_between while somebody logged in as the person from that network or device on that day. A row without session, device or network tells nothing, and an administrator's or robot's agent is not a person. Eager",
+        method: "structure: for each session of a person and day the pairs of network and device (16 pairs of 64 sessions at most); strange is a pair of which the person used neither part in 120 days, seven days with activity known. The session must have been seen with both parts different on the same day, or on an earlier closed day. High; muted as login_between while somebody logged in as the person from that network or device on that day. A row without session, device or network tells nothing, and an administrator's or robot's agent is not a person. Eager",
         blind_to: "thieves in a network or on a device that the person uses; sessions whose rows do not name a device; sessions that are replayed in the first days after they began, unless the owner uses them on the same day",
         fields: "time, user, session, device, asn or country or ip, activity, outcome",
         example: "a session of ana@example.com went on in another network and on another device, from 203.0.113.7 (BR), 12 minutes after it was used from 198.51.100.4 (DE), without a login there",
@@ -44,7 +44,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Days with activity before networks and devices can be called new.
-const USED_TO_DAYS: u32 = 3;
+const USED_TO_DAYS: u32 = 7;
 /// Sessions of one person and day.
 const SESSIONS_MAX: usize = 64;
 /// Pairs of network and device of one session and day.
