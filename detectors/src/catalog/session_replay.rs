@@ -134,37 +134,51 @@ impl SessionReplay {
         let before = others(*pair).filter(|(_, other)| other.first.rank() < theft.first.rank());
         let before = before.max_by_key(|(_, other)| other.first.rank());
         let beside = before.or_else(|| others(*pair).min_by_key(|(_, other)| other.first.rank()));
-        let name = &on.who.name;
-        let minutes =
-            |other: &Use| (theft.first.event.time - other.first.event.time).abs() / 60_000;
-        let history = match beside {
-            Some((_, other)) if other.first.rank() < theft.first.rank() => {
-                format!(
-                    "{} minutes after it was used from {}",
-                    minutes(other),
-                    other.place
-                )
-            }
-            Some((_, other)) => {
-                format!(
-                    "{} minutes before it was used from {}",
-                    minutes(other),
-                    other.place
-                )
-            }
-            None => "days after it began elsewhere".to_owned(),
+        let beside = beside.map(|(_, other)| other);
+        Some(theft.verdict(session, uses.len(), beside, has_login(pair), judged))
+    }
+}
+
+impl Use {
+    /// How it went on from another place, as part of a sentence.
+    fn history(&self, beside: Option<&Use>) -> String {
+        let Some(other) = beside else {
+            return "days after it began elsewhere".to_owned();
         };
-        let overlay = has_login(pair);
+        let minutes = (self.first.event.time - other.first.event.time).abs() / 60_000;
+        let order = if other.first.rank() < self.first.rank() {
+            "after"
+        } else {
+            "before"
+        };
+        format!("{minutes} minutes {order} it was used from {}", other.place)
+    }
+
+    fn verdict(
+        &self,
+        session: u32,
+        places: usize,
+        beside: Option<&Use>,
+        has_login: bool,
+        judged: &Judged<'_, SessionReplay>,
+    ) -> Verdict {
+        let (name, theft) = (&judged.on.who.name, self);
+        let history = self.history(beside);
+        let way = if has_login {
+            "with a login from there on the same day"
+        } else {
+            "without a login there"
+        };
         let mut evidence: Vec<EventRef> = beside
             .iter()
-            .map(|(_, other)| other.first.event.clone())
+            .map(|other| other.first.event.clone())
             .collect();
         evidence.push(theft.first.event.clone());
         evidence.sort_by(|a, b| (a.time, &a.uid).cmp(&(b.time, &b.uid)));
         let span = (evidence[0].time, evidence[evidence.len() - 1].time);
-        Some(Verdict {
+        Verdict {
             value: format!("session {session:08x}"),
-            overlay: overlay.then(|| {
+            overlay: has_login.then(|| {
                 (
                     "muted",
                     "login_between",
@@ -172,12 +186,12 @@ impl SessionReplay {
                 )
             }),
             summary: format!(
-                "a session of {name} went on in another network and on another device, from {}, {history}, without a login there",
+                "a session of {name} went on in another network and on another device, from {}, {history}, {way}",
                 theft.place
             ),
-            observed: uses.len() as f64,
+            observed: places as f64,
             expected: 1.0,
-            days: base.days,
+            days: judged.base.days,
             evidence,
             next_steps: vec![
                 format!(
@@ -190,7 +204,7 @@ impl SessionReplay {
                 format!("look for malware or a phishing page on the device of {name}"),
             ],
             ..Verdict::of(Severity::High, "own", span, theft.first.count)
-        })
+        }
     }
 }
 
