@@ -1,7 +1,7 @@
 //! Flags: logins from a device that somebody has not used before. Why: a thief brings his own. Method: what
 //! the person was used to. Blind to: devices that say nothing of themselves.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,7 @@ use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{EventRef, First};
 use crate::model::device::{device_of, is_make};
 use crate::model::familiar::{Familiar, mark_of};
+use crate::model::habit::Attribute;
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
 
@@ -31,16 +32,16 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a successful interactive login from a device that the person has not used in 120 days",
         why: "whoever steals a password logs in from a machine of his own",
-        method: "habit: the 24 latest devices and networks of each person, after three days with logins; of a user agent only the browser's family and the system's major version count, so that an update is no new device. Low, and muted as evidence for other findings unless the network is new too or the person is an administrator; medium for an administrator on a new network with a device that the company does not manage. Twenty devices a day at most. A browser that more than five people, and a tenth of the active, begin to use on one day is one alert. Eager",
+        method: "habit: the 24 latest devices and networks of each person, after seven days with logins; a network that anybody in the company logs in from is not new, so that a phone with the usual carrier is no alert; of a user agent only the browser's family and the system's major version count, so that an update is no new device. Low, and muted as evidence for other findings unless the network is new too or the person is an administrator; medium for an administrator in a new network with a device that the company does not manage. Twenty devices a day at most; each is told once and learned. A browser that more than five people, and a tenth of the active, begin to use on one day is one alert. Eager",
         blind_to: "vendors that name no device; thieves who copy the device's id",
         fields: "time, user, outcome, interactive, device, asn or country or ip, device_managed, is_admin",
-        example: "ana@example.com logged in from a device that she has not used before, Chrome on Windows 10, in a network that is new too (203.0.113.7, BR); 3 devices known in 41 days",
+        example: "ana@example.com logged in from a device not used before, Chrome on Windows 10, in a network that is new too (AS28573, BR); 3 devices known in 41 days",
     },
     make: |_, lag| -> Box<dyn Detector> { Box::new(Runner::new(Arc::new(NewDevice), lag)) },
 };
 
 /// Days with logins before a device can be called new.
-const USED_TO_DAYS: u32 = 3;
+const USED_TO_DAYS: u32 = 7;
 /// Devices of one person and day; beyond, the largest names are left out.
 const DEVICES_MAX: usize = 20;
 /// Networks of one device and day.
@@ -76,8 +77,8 @@ pub struct Open {
 #[derive(Debug, Serialize, Deserialize)]
 struct Used {
     first: First,
-    /// Networks by mark with how they are told, the smallest.
-    networks: BTreeMap<u32, Box<str>>,
+    /// Networks by mark with name and country, the smallest.
+    networks: BTreeMap<u32, (Box<str>, Box<str>)>,
     marks: u8,
 }
 
@@ -125,12 +126,10 @@ impl Used {
         let is_more = is_new || self.marks | marks != self.marks;
         self.marks |= marks;
         if is_new {
-            let told = network_of(&row).unwrap_or_default();
-            let told = match row.country() {
-                Some(country) if told != country => format!("{told}, {country}"),
-                _ => told.into_owned(),
-            };
-            self.networks.insert(network, told.into());
+            let name = network_of(&row).unwrap_or_default();
+            let country = row.country().unwrap_or_default();
+            self.networks
+                .insert(network, ((&*name).into(), country.into()));
             if NETWORKS_MAX < self.networks.len() {
                 self.networks.pop_last();
             }
@@ -147,8 +146,10 @@ impl NewDevice {
         if is_known || base.days < USED_TO_DAYS {
             return None;
         }
-        let mut networks = used.networks.iter();
-        let strange = networks.find(|(mark, _)| !base.networks.knows(**mark, frozen.day));
+        let is_new = |(mark, (name, _)): &(&u32, &(Box<str>, Box<str>))| {
+            !base.networks.knows(**mark, frozen.day) && !frozen.knows(Attribute::Network, name)
+        };
+        let strange = used.networks.iter().find(is_new);
         let is_admin = used.marks & ADMIN != 0;
         let is_unmanaged = used.marks & UNMANAGED != 0;
         let severity = if is_admin && is_unmanaged && strange.is_some() {
@@ -158,7 +159,12 @@ impl NewDevice {
         };
         let is_evidence = !is_admin && strange.is_none();
         let place = match strange {
-            Some((_, network)) => format!(", in a network that is new too ({network})"),
+            Some((_, (name, country))) if country.is_empty() || name == country => {
+                format!(", in a network that is new too ({name})")
+            }
+            Some((_, (name, country))) => {
+                format!(", in a network that is new too ({name}, {country})")
+            }
             None => String::new(),
         };
         let managed = if is_unmanaged {
@@ -251,26 +257,25 @@ impl Kind for NewDevice {
         &self,
         judged: &Judged<'_, Self>,
         _: Latest<'_, Self>,
-        said: Vec<Verdict>,
-        _: &mut Parts,
+        _: Vec<Verdict>,
+        parts: &mut Parts,
     ) -> Taught {
-        let (open, base, on) = (judged.open, judged.base, judged.on);
-        let day = on.frozen.day;
+        // What was told is learned all the same: a phone that is only used on the way would else be told
+        // for ever.
         let mut taught = Taught::default();
-        for (name, used) in &open.devices {
-            let mut strange = used.networks.keys();
-            let is_strange = strange.any(|mark| !base.networks.knows(*mark, day));
-            let was_told = said.iter().any(|verdict| *verdict.value == **name);
-            // What alerted must not teach that it is usual: the device is learned once it is seen in a
-            // network that the person uses.
-            if was_told && is_strange {
-                continue;
-            }
-            taught.devices.push(mark_of(on.world.seed, name));
+        let seed = judged.on.world.seed;
+        let mut names = BTreeSet::new();
+        for (name, used) in &judged.open.devices {
+            taught.devices.push(mark_of(seed, name));
             taught.networks.extend(used.networks.keys());
+            names.extend(used.networks.values().map(|(name, _)| &**name));
         }
         taught.networks.sort_unstable();
         taught.networks.dedup();
+        let users = parts.values.entry(Attribute::Network).or_default();
+        for name in names {
+            users.entry(name.to_owned()).or_default()[0] += 1;
+        }
         taught
     }
 }
@@ -316,6 +321,30 @@ mod tests {
         });
         let want = [(Severity::Low, None), (Severity::Medium, None)];
         assert_eq!(said(settings(ENTRY.name), &rows), want);
+    }
+
+    /// Colleagues have the carrier, too; and whatever was told is told once.
+    #[test]
+    fn a_phone_on_the_way_is_no_alert() {
+        let carrier = |row| Draft {
+            asn: Some(6805),
+            ..row
+        };
+        let mut rows = used_to("ana");
+        rows.extend(used_to("bo").into_iter().map(carrier));
+        let phone = |day| Draft {
+            device: Some("new phone"),
+            ..carrier(login("ana", at(day, 600)))
+        };
+        rows.push(phone(12));
+        assert_eq!(
+            said(settings(ENTRY.name), &rows),
+            [(Severity::Low, evidence())]
+        );
+        let told = |day| strange("bo", at(day, 600));
+        rows.extend([told(13), told(20), told(40)]);
+        let unmuted = said(settings(ENTRY.name), &rows).into_iter();
+        assert_eq!(unmuted.filter(|(_, reason)| reason.is_none()).count(), 1);
     }
 
     /// Joiners, empty ids, background work, robots.

@@ -135,6 +135,11 @@ impl Trial {
         self
     }
 
+    /// The core itself, for what only it can be asked.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     /// Closes everything and gives all alerts, muted ones too, by time.
     pub fn end(&mut self) -> Vec<Alert> {
         for sealed in self.core.seal_all() {

@@ -35,7 +35,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "one session id that is used in a network and on a device that are both new to the person, beside another network and device, without a login there",
         why: "a stolen cookie or token is a session without a login: the password was never needed and the second factor was given by the owner",
-        method: "structure: for each session of a person and day the pairs of network and device (16 pairs of 64 sessions at most); strange is a pair of which the person used neither part in 120 days, three days with activity known. The session must have been seen with both parts different on the same day, or on an earlier closed day. High; muted as login_between while somebody logged in as the person from that network or device on that day. A row without session, device or network tells nothing, and an administrator's or robot's agent is not a person. Eager",
+        method: "structure: for each session of a person and day the pairs of network and device (16 pairs of 64 sessions at most); strange is a pair of which the person used neither part in 120 days, seven days with activity known. The session must have been seen with both parts different on the same day, or on an earlier closed day. High; muted as login_between while somebody logged in as the person from that network or device on that day. A row without session, device or network tells nothing, and an administrator's or robot's agent is not a person. Eager",
         blind_to: "thieves in a network or on a device that the person uses; sessions whose rows do not name a device; sessions that are replayed in the first days after they began, unless the owner uses them on the same day",
         fields: "time, user, session, device, asn or country or ip, activity, outcome",
         example: "a session of ana@example.com went on in another network and on another device, from 203.0.113.7 (BR), 12 minutes after it was used from 198.51.100.4 (DE), without a login there",
@@ -44,7 +44,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 /// Days with activity before networks and devices can be called new.
-const USED_TO_DAYS: u32 = 3;
+const USED_TO_DAYS: u32 = 7;
 /// Sessions of one person and day.
 const SESSIONS_MAX: usize = 64;
 /// Pairs of network and device of one session and day.
@@ -134,37 +134,51 @@ impl SessionReplay {
         let before = others(*pair).filter(|(_, other)| other.first.rank() < theft.first.rank());
         let before = before.max_by_key(|(_, other)| other.first.rank());
         let beside = before.or_else(|| others(*pair).min_by_key(|(_, other)| other.first.rank()));
-        let name = &on.who.name;
-        let minutes =
-            |other: &Use| (theft.first.event.time - other.first.event.time).abs() / 60_000;
-        let history = match beside {
-            Some((_, other)) if other.first.rank() < theft.first.rank() => {
-                format!(
-                    "{} minutes after it was used from {}",
-                    minutes(other),
-                    other.place
-                )
-            }
-            Some((_, other)) => {
-                format!(
-                    "{} minutes before it was used from {}",
-                    minutes(other),
-                    other.place
-                )
-            }
-            None => "days after it began elsewhere".to_owned(),
+        let beside = beside.map(|(_, other)| other);
+        Some(theft.verdict(session, uses.len(), beside, has_login(pair), judged))
+    }
+}
+
+impl Use {
+    /// How it went on from another place, as part of a sentence.
+    fn history(&self, beside: Option<&Use>) -> String {
+        let Some(other) = beside else {
+            return "days after it began elsewhere".to_owned();
         };
-        let overlay = has_login(pair);
+        let minutes = (self.first.event.time - other.first.event.time).abs() / 60_000;
+        let order = if other.first.rank() < self.first.rank() {
+            "after"
+        } else {
+            "before"
+        };
+        format!("{minutes} minutes {order} it was used from {}", other.place)
+    }
+
+    fn verdict(
+        &self,
+        session: u32,
+        places: usize,
+        beside: Option<&Use>,
+        has_login: bool,
+        judged: &Judged<'_, SessionReplay>,
+    ) -> Verdict {
+        let (name, theft) = (&judged.on.who.name, self);
+        let history = self.history(beside);
+        let way = if has_login {
+            "with a login from there on the same day"
+        } else {
+            "without a login there"
+        };
         let mut evidence: Vec<EventRef> = beside
             .iter()
-            .map(|(_, other)| other.first.event.clone())
+            .map(|other| other.first.event.clone())
             .collect();
         evidence.push(theft.first.event.clone());
         evidence.sort_by(|a, b| (a.time, &a.uid).cmp(&(b.time, &b.uid)));
         let span = (evidence[0].time, evidence[evidence.len() - 1].time);
-        Some(Verdict {
+        Verdict {
             value: format!("session {session:08x}"),
-            overlay: overlay.then(|| {
+            overlay: has_login.then(|| {
                 (
                     "muted",
                     "login_between",
@@ -172,12 +186,12 @@ impl SessionReplay {
                 )
             }),
             summary: format!(
-                "a session of {name} went on in another network and on another device, from {}, {history}, without a login there",
+                "a session of {name} went on in another network and on another device, from {}, {history}, {way}",
                 theft.place
             ),
-            observed: uses.len() as f64,
+            observed: places as f64,
             expected: 1.0,
-            days: base.days,
+            days: judged.base.days,
             evidence,
             next_steps: vec![
                 format!(
@@ -190,7 +204,7 @@ impl SessionReplay {
                 format!("look for malware or a phishing page on the device of {name}"),
             ],
             ..Verdict::of(Severity::High, "own", span, theft.first.count)
-        })
+        }
     }
 }
 

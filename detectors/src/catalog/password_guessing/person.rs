@@ -11,7 +11,7 @@ use super::{PasswordGuessing, Taught, Try};
 use crate::alert::Severity;
 use crate::catalog::rule::{Finding, network_mark, network_of};
 use crate::company::Parts;
-use crate::detector::{Event, Judged};
+use crate::detector::{Event, Judged, On};
 use crate::evidence::{EventRef, Refs, gather};
 use crate::model::familiar::mark_of;
 use crate::model::habit::Attribute;
@@ -173,18 +173,7 @@ impl PasswordGuessing {
         let is_own = networks.all(is_known) && !tries.is_over;
         let shown = if new.reached.is_some() { &new } else { &all };
         let name = &on.who.name;
-        let (clock, _) = on.world.clock(name);
-        let end = match (entered, held) {
-            (Some(time), _) => format!(
-                "; then somebody logged in from a new network at {}",
-                clock.text(time)
-            ),
-            (None, Some(time)) => format!(
-                "; at {} the password was right and another control held",
-                clock.text(time)
-            ),
-            (None, None) => String::new(),
-        };
+        let end = end_of(entered, held, name, on);
         let due = shown.reached.unwrap_or(shown.span.0);
         vec![Verdict {
             overlay: is_own.then(|| ("muted", "own_network", "the user's own networks".to_owned())),
@@ -215,5 +204,21 @@ impl PasswordGuessing {
                 u64::from(finding.sample.count),
             )
         }]
+    }
+}
+
+/// What came of it, as the end of a sentence.
+fn end_of(entered: Option<i64>, held: Option<i64>, name: &str, on: On<'_>) -> String {
+    let (clock, _) = on.world.clock(name);
+    match (entered, held) {
+        (Some(time), _) => format!(
+            "; then somebody logged in from a new network at {}",
+            clock.text(time)
+        ),
+        (None, Some(time)) => format!(
+            "; at {} the password was right and another control held",
+            clock.text(time)
+        ),
+        (None, None) => String::new(),
     }
 }

@@ -1,8 +1,9 @@
 //! Stories of passwords that were tried, and of mistakes that look like it.
 
-use super::super::rehearsal::{alerts, at, login, said, settings, strange};
+use super::super::rehearsal::{alerts, at, login, said, settings, strange, trial};
 use super::ENTRY;
 use crate::alert::{Alert, Severity};
+use crate::core::StateRow;
 use crate::event::{Draft, Kind, Outcome, Reason};
 
 const NAMES: [&str; 30] = [
@@ -249,4 +250,22 @@ fn slow_guessing_is_seen_in_hindsight() {
             .summary
             .contains("from 1 networks that nobody here has logged in from (AS64512)")
     );
+}
+
+/// An address remembers by name who got in from it, until that person is forgotten.
+#[test]
+fn who_is_forgotten_is_nowhere() {
+    let mut trial = trial(ENTRY.name);
+    for row in spray(0) {
+        trial.put(row);
+    }
+    trial.put(strange("hilda", at(0, 200)));
+    let holds = |row: &StateRow| {
+        let bytes = row.bytes.as_deref().unwrap_or_default();
+        bytes.windows(5).any(|part| part == b"hilda")
+    };
+    assert!(trial.core().snapshot().rows.iter().any(holds));
+    assert_eq!(trial.core().forget("hilda").evidence, 1);
+    let rows = trial.core().snapshot().rows;
+    assert!(!rows.is_empty() && !rows.iter().any(holds));
 }
