@@ -133,6 +133,10 @@ pub trait Kind: Send + Sync + 'static {
     const EVERY_DAY: bool = false;
     /// Whether a row of one of its activities counts.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
+    /// Whether an event that is wanted is kept of this principal, or of the company: for detectors of both.
+    fn concerns(&self, _event: &Event<'_>) -> bool {
+        true
+    }
     /// Adds an event to its day. Commutes.
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
     /// Adds another part of the same day; for detectors that judge the company.

@@ -174,7 +174,9 @@ impl<K: Kind> Detector for Runner<K> {
     }
 
     fn observe(&mut self, entity: u32, event: &Event<'_>) {
-        self.change(entity, event.day, |kind, open| kind.observe(open, event));
+        if self.kind.concerns(event) {
+            self.change(entity, event.day, |kind, open| kind.observe(open, event));
+        }
     }
 
     fn subjects(&self) -> Subjects {

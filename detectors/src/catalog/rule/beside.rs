@@ -43,8 +43,8 @@ pub trait Counted: Send + Sync + 'static {
     fn grown(&self, day: &Self::Day) -> u64;
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, lesson: &Self::Lesson);
-    /// What can be said at once. `known`: the days that the principal, or the company, was active.
-    fn eager(&self, _known: &Known, _day: &Self::Day, _on: On<'_>) -> Vec<Verdict> {
+    /// What can be said at once.
+    fn eager(&self, _day: &Self::Day, _on: On<'_>) -> Vec<Verdict> {
         Vec::new()
     }
     /// What can be said of a whole day only.
@@ -77,6 +77,13 @@ impl<R, C> Beside<R, C> {
     }
 }
 
+impl<R: Rule, C: Counted> Beside<R, C> {
+    fn counts(&self, event: &Event<'_>) -> bool {
+        let is_whose = (event.about == Stream::Company) == C::OF_COMPANY;
+        is_whose && self.counted.wants(&event.row, event.stream)
+    }
+}
+
 impl<R: Rule, C: Counted> Kind for Beside<R, C> {
     type Base = (Known, C::Base);
     type Summary = (Taught, C::Lesson);
@@ -95,12 +102,16 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
         self.counted.wants(row, stream) || self.rule.wants(row, stream)
     }
 
+    fn concerns(&self, event: &Event<'_>) -> bool {
+        let (row, stream) = (&event.row, event.stream);
+        self.counts(event) || event.about != Stream::Company && self.rule.wants(row, stream)
+    }
+
     fn observe(&self, (open, day): &mut Self::Open, event: &Event<'_>) {
-        let is_company = event.about == Stream::Company;
-        if is_company == C::OF_COMPANY && self.counted.wants(&event.row, event.stream) {
+        if self.counts(event) {
             self.counted.add(day, event);
         }
-        if !is_company {
+        if event.about != Stream::Company {
             self.rule.observe(open, event);
         }
     }
@@ -127,7 +138,7 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
         let ((known, _), (open, day), on) = (judged.base, judged.open, judged.on);
         let mut said = self.rule.say(known, open, on);
-        said.extend(self.counted.eager(known, day, on));
+        said.extend(self.counted.eager(day, on));
         said
     }
 
