@@ -45,7 +45,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "the first use of an MCP server in the company; an agent whose permission checks are off; far more requests per prompt than usual for this owner; an agent at work while its owner is absent",
         why: "an agent acts with its owner's rights: a server nobody checked reads what it reads, and without permission checks one poisoned page is enough",
-        method: "policy: an MCP server that the company has not had in closed days is medium, muted while the company is new to Nightjar; permission checks off are medium the first time in 120 days and evidence after. Both eager. Of a whole day: requests and tool calls per prompt of at least `times_usual` times the own geometric mean (half-life 112 days, from 5 known days), from `min_requests` on; any of them without a prompt while the directory has the owner as absent: medium. Sealed",
+        method: "policy: an MCP server that the company has not had in closed days is medium, muted in the first 7 days of a company; permission checks off are medium the first time in 120 days and evidence after. Both eager. Of a whole day: requests and tool calls per prompt of at least `times_usual` times the own geometric mean (half-life 112 days, from 5 known days), from `min_requests` on; any of them without a prompt while the directory has the owner as absent: medium. Sealed",
         blind_to: "agents that report nothing; what a tool call did; whether an owner who is not absent was there; who asked, where prompts and requests come under different names",
         fields: "time, user, method (prompt, request, tool, mcp, bypass), object (MCP server), kind; directory: absent",
         example: "ana@example.com used the MCP server jira-helper, the first in the company (2 events, from an unknown address)",
@@ -59,6 +59,8 @@ pub const ENTRY: Entry = Entry {
 /// Single events.
 struct Signs;
 
+/// Closed days without which nothing is the company's first.
+const HISTORY_DAYS: Day = 7;
 const BYPASS: &str = "bypass";
 
 impl Rule for Signs {
@@ -116,8 +118,8 @@ impl Rule for Signs {
             ],
             ..case.verdict(Severity::Medium)
         };
-        // Without closed days every server would be the first.
-        let is_new_here = case.on.frozen.active == 0.0;
+        // In a company that is new here every server would be the first.
+        let is_new_here = case.on.frozen.history_days < HISTORY_DAYS;
         Some(if is_new_here {
             case.evidence_only(verdict)
         } else {
@@ -346,9 +348,9 @@ mod tests {
             ..worked(Method::Mcp, 1)
         };
         trial.add(0, 600, used("ana", "files"));
-        trial.add(4, 600, used("ben", "files"));
-        trial.add(4, 601, used("ben", "jira-helper"));
-        trial.add(8, 601, used("ana", "jira-helper"));
+        trial.add(10, 600, used("ben", "files"));
+        trial.add(10, 601, used("ben", "jira-helper"));
+        trial.add(14, 601, used("ana", "jira-helper"));
         let alerts = trial.end();
         let said: Vec<_> = alerts
             .iter()
@@ -356,7 +358,7 @@ mod tests {
             .collect();
         assert_eq!(said, [(true, "ana"), (false, "ben")]);
         // Which server it was is not guessed.
-        trial.add(12, 600, worked(Method::Mcp, 1));
+        trial.add(18, 600, worked(Method::Mcp, 1));
         assert_eq!(trial.severities(), []);
     }
 

@@ -46,7 +46,10 @@ impl Rule for AppConsent {
     fn wants(&self, row: &Row<'_>, _: Stream) -> bool {
         row.outcome() != Outcome::Failure
             && row.app().is_some()
-            && row.method() != Some(Method::Removed)
+            && !matches!(
+                row.method(),
+                Some(Method::Removed | Method::Deleted | Method::Disabled)
+            )
     }
 
     fn sign<'a>(&self, event: &Event<'a>) -> Option<Sign<'a>> {

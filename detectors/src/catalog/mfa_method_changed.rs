@@ -16,7 +16,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::MfaChange, Activity::Login],
     attack: &["T1556.006", "T1098.005"],
     family: "access",
-    needs: &[&["user", "target_user"], &["method"]],
+    needs: &[&["user"], &["method"]],
     params: &[],
     statistical: false,
     share: 0.0,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::rule::{Beside, Case, Counted, Known, Rule, Sign};
+use super::rule::{Beside, Case, Counted, Rule, Sign};
 use super::{Entry, Page, Param, mass_download::bytes_text};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
@@ -40,7 +40,7 @@ pub const ENTRY: Entry = Entry {
             name: "min_days",
             default: 7.0,
             unit: "count",
-            help: "days with AI use that the company must be known for, before a tool nobody decided about can be its first",
+            help: "days that the company must be known for, before a tool nobody decided about can be its first",
         },
     ],
     statistical: false,
@@ -48,7 +48,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "the company's first use of an AI tool that is not sanctioned; a person's first use of an unsanctioned tool, or first use of an unknown one with labelled data or a large upload",
         why: "a tool that nobody decided about has no contract, keeps what it is given, and is where the rest of the company will go next",
-        method: "policy over `[[tools]]`. Company: a tool that no closed day has seen, once AI use of `min_days` days is known (unsanctioned ones at once): low, medium when it is unsanctioned or was given `min_bytes` or data with a label of rank 2 or more; tolerated ones are muted as evidence. One alert a tool, however many use it. Person: the first time in 120 days with an unsanctioned tool, or with an unknown one and a label or `min_bytes`: medium, both high; many people at once are one alert. Consents to an application that is listed as a tool count as use. Eager",
+        method: "policy over `[[tools]]`. Company: a tool that no closed day has seen, once the company is known for `min_days` days (unsanctioned ones at once): low, medium when it is unsanctioned or was given `min_bytes` or data with a label of rank 2 or more; tolerated ones are muted as evidence. One alert a tool, however many use it. Person: the first time in 120 days with an unsanctioned tool, or with an unknown one and a label or `min_bytes`: medium, both high; many people at once are one alert. Consents to an application that is listed as a tool count as use. Eager",
         blind_to: "tools that no source reports; whether an account is personal or the company's (no source says so); who used it, where a source names nobody; attempts that were blocked",
         fields: "time, user, app, bytes, sensitivity; configuration: tools with status, label ranks",
         example: "the company used deepseek for the first time: 3 people, 14 events, 2.1 MB sent; the tool is unknown",
@@ -178,7 +178,7 @@ impl Rule for Persons {
 struct Tools {
     decided: Decided,
     min_bytes: u64,
-    min_days: u32,
+    min_days: Day,
 }
 
 /// Tools of one day; beyond, the largest names are left out.
@@ -205,7 +205,7 @@ impl Tools {
         Tools {
             decided: Decided::new(world),
             min_bytes: world.param(&ENTRY, "min_bytes") as u64,
-            min_days: world.param(&ENTRY, "min_days") as u32,
+            min_days: world.param(&ENTRY, "min_days") as Day,
         }
     }
 }
@@ -280,11 +280,12 @@ impl Counted for Tools {
 
     fn fold(&self, (): &mut (), _: Day, (): &()) {}
 
-    fn eager(&self, known: &Known, day: &Used, on: On<'_>) -> Vec<Verdict> {
+    fn eager(&self, day: &Used, on: On<'_>) -> Vec<Verdict> {
         let mut said = Vec::new();
         for (tool, used) in &day.tools {
             let status = self.decided.0.tool(tool);
-            let is_told = status == ToolStatus::Unsanctioned || self.min_days <= known.days;
+            let is_told =
+                status == ToolStatus::Unsanctioned || self.min_days <= on.frozen.history_days;
             if is_told && !on.frozen.knows(Attribute::Tool, tool) {
                 said.push(self.verdict(tool, status, used, &day.refs));
             }

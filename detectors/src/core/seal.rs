@@ -140,7 +140,8 @@ impl Core {
             return;
         }
         self.is_changed = true;
-        self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
+        let first = self.first_day.map_or(day, |first| first.min(day));
+        self.first_day = Some(first);
         self.last_day = Some(self.last_day.map_or(day, |last| last.max(day)));
         if !self.alphas.contains_key(&day) {
             let divided = self.divide_budget(day);
@@ -151,7 +152,7 @@ impl Core {
             let through = day - active.lag;
             let sums = self.companies[index].as_of(through);
             let judges = self.judges(index, day, &sums);
-            let frozen = Arc::new(Frozen::new(day, through, &sums, judges));
+            let frozen = Arc::new(Frozen::new(day, (through, first), &sums, judges));
             self.frozen[index].insert(day, frozen);
         }
     }

@@ -43,8 +43,8 @@ pub trait Counted: Send + Sync + 'static {
     fn grown(&self, day: &Self::Day) -> u64;
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, lesson: &Self::Lesson);
-    /// What can be said at once. `known`: the days that the principal, or the company, was active.
-    fn eager(&self, _known: &Known, _day: &Self::Day, _on: On<'_>) -> Vec<Verdict> {
+    /// What can be said at once.
+    fn eager(&self, _day: &Self::Day, _on: On<'_>) -> Vec<Verdict> {
         Vec::new()
     }
     /// What can be said of a whole day only.
@@ -129,7 +129,7 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {
         let ((known, _), (open, day), on) = (judged.base, judged.open, judged.on);
         let mut said = self.rule.say(known, open, on);
-        said.extend(self.counted.eager(known, day, on));
+        said.extend(self.counted.eager(day, on));
         said
     }
 

@@ -5,14 +5,14 @@
 use serde::{Deserialize, Serialize};
 
 /// Files of a day that are kept.
-const KEPT_MAX: usize = 32;
+const KEPT_MAX: usize = 16;
 /// Bytes of a generation of the past.
 const SMALLEST: usize = 32;
-const LARGEST: usize = 256;
+const LARGEST: usize = 128;
 /// A generation is full when this many of a hundred bits are set.
 const FULL_PERCENT: u32 = 60;
 
-/// The files of a day: all of them, or from 32 on those whose hash begins with `level` zeros.
+/// The files of a day: all of them, or from 16 on those whose hash begins with `level` zeros.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Touched {
     level: u8,
@@ -122,9 +122,9 @@ mod tests {
             back.insert(xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()));
         }
         assert_eq!(files(0..500), back);
-        assert_eq!(Past::default().new_among(&files(0..30)), 30);
+        assert_eq!(Past::default().new_among(&files(0..15)), 15);
         let many = Past::default().new_among(&files(0..5000));
-        assert!((3000..8000).contains(&many), "{many}");
+        assert!((2500..9000).contains(&many), "{many}");
     }
 
     /// What was touched is known, what was not is new, and a filter never grows beyond its bound.
@@ -132,13 +132,13 @@ mod tests {
     fn the_past_is_known_and_what_is_new_is_counted() {
         let mut past = Past::default();
         for day in 0..200 {
-            past.learn(&files(20 * day..20 * day + 20));
+            past.learn(&files(15 * day..15 * day + 15));
         }
-        assert_eq!(past.new_among(&files(3980..4000)), 0);
+        assert_eq!(past.new_among(&files(2985..3000)), 0);
         assert_eq!((past.now.len(), past.before.len()), (LARGEST, LARGEST));
         let news: u64 = (0..50)
-            .map(|day| past.new_among(&files(9000 + 20 * day..9020 + 20 * day)))
+            .map(|day| past.new_among(&files(9000 + 15 * day..9015 + 15 * day)))
             .sum();
-        assert!((800..1200).contains(&news), "{news}");
+        assert!((600..900).contains(&news), "{news}");
     }
 }
