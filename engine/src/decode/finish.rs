@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use nightjar_detectors::event::{Activity, Draft};
+use nightjar_detectors::event::{Activity, Draft, Method};
 
 use super::Sink;
 use super::column::Column;
@@ -34,7 +34,10 @@ pub(crate) fn finish(filler: &mut Filler<'_, '_>, show_objects: bool) {
             | Activity::MailboxRule
             | Activity::Other
     );
-    if named && row.has(Column::Object) && !show_objects && !row.object_hashed {
+    // Where mail is forwarded to is no name of a document.
+    let is_forward = row.draft.method == Some(Method::Forward)
+        && row.draft.object.is_some_and(convert::is_address);
+    if named && row.has(Column::Object) && !show_objects && !row.object_hashed && !is_forward {
         filler.hash_object();
     }
 }
