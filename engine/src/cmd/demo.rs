@@ -17,6 +17,7 @@ use crate::generate::{Company, Plan, Record};
 use crate::grpc::client::{Client, Event, Subscription};
 use crate::pipeline::Options;
 use crate::setup::Setup;
+use crate::source::SourceOptions;
 use crate::source::embedded::EmbeddedBroker;
 use crate::source::kafka::{KafkaOptions, Topics};
 use crate::store::alerts::Filter;
@@ -80,16 +81,19 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         once: false,
         revise_every: REVISE_EVERY,
         held_rows_max: crate::pipeline::HELD_ROWS_MAX,
-        kafka: KafkaOptions {
-            brokers: setup.config.kafka.brokers.clone(),
-            topics: Topics::List(
-                topics
-                    .iter()
-                    .map(|(topic, _)| (*topic).to_owned())
-                    .collect(),
-            ),
-            options: EmbeddedBroker::reader_options(),
-            group: "nightjar-demo".into(),
+        sources: SourceOptions {
+            kafka: Some(KafkaOptions {
+                brokers: setup.config.kafka.brokers.clone(),
+                topics: Topics::List(
+                    topics
+                        .iter()
+                        .map(|(topic, _)| (*topic).to_owned())
+                        .collect(),
+                ),
+                options: EmbeddedBroker::reader_options(),
+                group: "nightjar-demo".into(),
+            }),
+            spool: None,
         },
     };
     let watching = service.status();
