@@ -41,6 +41,8 @@ struct Small {
     model: Option<String>,
     sensitivity: Option<String>,
     session: Option<String>,
+    method: Option<String>,
+    reason: Option<String>,
 }
 
 #[derive(Deserialize)]

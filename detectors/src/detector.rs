@@ -31,10 +31,8 @@ pub struct Event<'a> {
     pub day: Day,
     /// Its pane of that day.
     pub pane: u16,
-    /// Judged among these.
+    /// Judged among these; [`Stream::Company`] or [`Stream::Address`] on its way to what is known of these.
     pub stream: Stream,
-    /// Whose state takes it: the same for the acting principal, else the company or the address.
-    pub about: Stream,
     /// The acting principal; empty where the row names none.
     pub user: &'a str,
     /// Number of its origin.
@@ -131,12 +129,9 @@ pub trait Kind: Send + Sync + 'static {
     const SEALED: bool = false;
     /// Whether the company is judged on days without events too, once it is known.
     const EVERY_DAY: bool = false;
-    /// Whether a row of one of its activities counts.
+    /// Whether a row of one of its activities counts; asked with [`Stream::Company`] and
+    /// [`Stream::Address`] for these.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
-    /// Whether an event that is wanted is kept of this principal, or of the company: for detectors of both.
-    fn concerns(&self, _event: &Event<'_>) -> bool {
-        true
-    }
     /// Adds an event to its day. Commutes.
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
     /// Adds another part of the same day; for detectors that judge the company.
@@ -149,6 +144,15 @@ pub trait Kind: Send + Sync + 'static {
     fn erase(&self, _open: &mut Self::Open, _theirs: &Theirs<'_>) -> usize {
         0
     }
+    /// Takes a person out of what was learned, where names are part of it. How many entries.
+    fn erase_learned(
+        &self,
+        _: &mut Self::Base,
+        _: &mut [(Day, Self::Summary)],
+        _: &Theirs<'_>,
+    ) -> usize {
+        0
+    }
     /// Learns a closed day.
     fn fold(&self, base: &mut Self::Base, day: Day, summary: &Self::Summary);
     /// What the day amounts to.
@@ -157,6 +161,10 @@ pub trait Kind: Send + Sync + 'static {
     fn score(&self, amount: &Self::Amount) -> u32;
     /// The day's verdicts.
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
+    /// What can be said beside them only of a whole day, because it may fall while the day goes on.
+    fn sealed_verdicts(&self, _: &Judged<'_, Self>, _: &Self::Amount) -> Vec<Verdict> {
+        Vec::new()
+    }
     /// The bars of a day that has just been judged and gave no verdict.
     fn bars(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Self::Bars;
     /// Whether the day has come so far that it may have a verdict now: an integer comparison, where
@@ -180,9 +188,6 @@ pub struct Judged<'a, K: Kind + ?Sized> {
     pub open: &'a K::Open,
     /// The day before, for detectors that look back.
     pub before: Option<&'a K::Open>,
-    /// All closed days before it, while the day is being closed: then, and only then, may a detector that is not
-    /// sealed say what might fall again on an open day.
-    pub latest: Option<Latest<'a, K>>,
     /// The circumstances.
     pub on: On<'a>,
 }
@@ -195,15 +200,6 @@ pub struct Latest<'a, K: Kind + ?Sized> {
     /// The rest.
     pub pending: &'a [(Day, K::Summary)],
 }
-
-// Not derived: a pair of references asks nothing of what it points to.
-impl<K: Kind + ?Sized> Clone for Latest<'_, K> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<K: Kind + ?Sized> Copy for Latest<'_, K> {}
 
 /// Frozen knowledge of the open days of one detector.
 pub type FrozenDays = BTreeMap<Day, Arc<Frozen>>;

@@ -211,29 +211,33 @@ impl Shard {
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
-            about: stream,
             user: row.user().unwrap_or_default(),
             origin,
             world,
         };
         let (mut entity, mut is_forwarded) = (None, false);
         for &detector in readers {
-            if !is_open(detector) || !self.detectors[detector].wants(&row, stream) {
+            if !is_open(detector) {
                 continue;
             }
             let subjects = self.detectors[detector].subjects();
-            if subjects.users && !event.user.is_empty() {
+            if subjects.company && self.detectors[detector].wants(&row, Stream::Company) {
+                let of_company = Event {
+                    stream: Stream::Company,
+                    ..event
+                };
+                worker.detectors[detector].observe(worker.entity, &of_company);
+            }
+            let wants = |stream| self.detectors[detector].wants(&row, stream);
+            let (is_users, is_address) = (
+                subjects.users && !event.user.is_empty() && wants(stream),
+                subjects.addresses && !is_forwarded && wants(Stream::Address),
+            );
+            if is_users {
                 let entity = *entity.get_or_insert_with(|| self.entity(stream, event.user));
                 self.detectors[detector].observe(entity, &event);
             }
-            if subjects.company {
-                let about = Stream::Company;
-                worker.detectors[detector].observe(worker.entity, &Event { about, ..event });
-            }
-            if subjects.addresses
-                && !is_forwarded
-                && let Some(address) = row.ip()
-            {
+            if is_address && let Some(address) = row.ip() {
                 is_forwarded = true;
                 let route = route_of(world.seed, address);
                 worker.by_address.push((route, number, place));
@@ -253,15 +257,15 @@ impl Shard {
         let (day, _) = batch.rows[row as usize];
         let (origin, _) = batch.origins[usize::from(batch.origin_of[row as usize])];
         let row = batch.events.row(row as usize);
-        let (Some(address), stream) = (row.ip(), Stream::of(row.kind())) else {
+        let Some(address) = row.ip() else {
             return;
         };
+        let stream = Stream::Address;
         let event = Event {
             row,
             day,
             pane: world.calendar.pane(day, row.time()),
             stream,
-            about: Stream::Address,
             user: row.user().unwrap_or_default(),
             origin,
             world,

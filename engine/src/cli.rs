@@ -51,6 +51,8 @@ enum Command {
     Coverage(cmd::coverage::CoverageArgs),
     /// The inventory of AI tools that logs tell of
     Tools(cmd::tools::ToolsArgs),
+    /// Standing weaknesses: second factors, rights, consents, devices, accounts, tools
+    Posture(cmd::posture::PostureArgs),
     /// SQL over events, alerts and what could not be read
     Query(cmd::query::QueryArgs),
     /// Validates a configuration
@@ -80,6 +82,7 @@ pub fn main() -> ExitCode {
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Coverage(args) => cmd::coverage::run(&args),
         Command::Tools(args) => cmd::tools::run(&args),
+        Command::Posture(args) => cmd::posture::run(&args),
         Command::Query(args) => cmd::query::run(&args),
         Command::Check(args) => cmd::check::run(&args),
         Command::Generate(args) => cmd::generate::run(&args),

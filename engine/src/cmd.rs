@@ -11,6 +11,7 @@ pub mod forget;
 pub mod generate;
 pub mod ledger;
 pub mod normalize;
+pub mod posture;
 pub mod quarantine;
 pub mod query;
 pub mod rows;

@@ -5,6 +5,7 @@
 
 mod cidr;
 mod kafka;
+mod policy;
 mod problem;
 mod read;
 mod schema;
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightjar_detectors::event::Network;
+use nightjar_detectors::policy::Policy;
 pub use nightjar_detectors::policy::ToolStatus;
 use nightjar_detectors::settings::DetectorSettings;
 
@@ -58,6 +60,8 @@ pub struct Config {
     pub directory: Option<PathBuf>,
     /// The geo databases.
     pub geo: Geo,
+    /// Which class of records counts for an identity provider's logins, or `all`, by provider.
+    pub logins: BTreeMap<&'static str, String>,
     /// Which events come in time.
     pub admission: Admission,
     /// What all detectors share.
@@ -68,6 +72,8 @@ pub struct Config {
     pub networks: Vec<NetworkRule>,
     /// The company's own AI tools, and what it decided about known ones.
     pub tools: Vec<ToolRule>,
+    /// `[policy]` over what is shipped, without the tools.
+    pub policy: Policy,
     /// Where each setting was read, by its dotted path.
     pub(crate) places: BTreeMap<String, Place>,
 }
@@ -169,6 +175,8 @@ pub struct Geo {
     pub city: Option<PathBuf>,
     /// Database of autonomous systems.
     pub asn: Option<PathBuf>,
+    /// Database of anonymous addresses: VPNs, proxies, hosting, Tor.
+    pub anonymous: Option<PathBuf>,
 }
 
 /// `[admission]`.
@@ -267,6 +275,7 @@ impl Config {
             http: Http::default(),
             directory: None,
             geo: Geo::default(),
+            logins: BTreeMap::new(),
             admission: Admission {
                 idle_after_ms: Some(300_000),
                 future_limit_ms: 300_000,
@@ -278,6 +287,7 @@ impl Config {
             detectors: BTreeMap::new(),
             networks: Vec::new(),
             tools: Vec::new(),
+            policy: policy::shipped(),
             places: BTreeMap::new(),
         }
     }

@@ -14,6 +14,8 @@ use nightjar_detectors::catalog::{CATALOG, Entry};
 use nightjar_detectors::event::{Activity, CANONICAL_COLUMNS, Events, canonical_schema};
 use serde::Serialize;
 
+use crate::logins::LoginsByClass;
+
 /// A detector that sees what it needs in fewer of its rows works only in part.
 const SHARE_FOR_WORKING: f64 = 0.5;
 
@@ -50,6 +52,7 @@ impl Cell {
 #[derive(Debug, Default)]
 pub struct Coverage {
     cells: BTreeMap<(String, String, &'static str), Cell>,
+    logins: LoginsByClass,
     users: BTreeMap<String, BTreeSet<Box<str>>>,
 }
 
@@ -60,6 +63,8 @@ pub struct SourceReport {
     pub source: String,
     /// Formats of its records.
     pub formats: Vec<String>,
+    /// Rows by format.
+    pub rows_by_format: BTreeMap<String, u64>,
     /// Canonical rows.
     pub rows: u64,
     /// Different users.
@@ -106,11 +111,15 @@ impl Coverage {
         let columns = &events.batch().columns()[..CANONICAL_COLUMNS];
         let users = self.users.entry(source.to_owned()).or_default();
         let mut cells = BTreeMap::<(&str, &'static str), Cell>::new();
+        let mut logins = BTreeMap::<&str, u64>::new();
         for row in events.rows() {
             let class = row.class();
             let format = class.split('.').next().unwrap_or(class);
             let cell = cells.entry((format, row.activity().as_str())).or_default();
             cell.rows += 1;
+            if row.activity() == Activity::Login {
+                *logins.entry(class).or_default() += 1;
+            }
             let mut is_filled = [false; CANONICAL_COLUMNS];
             for (index, column) in columns.iter().enumerate() {
                 is_filled[index] = !column.is_null(row.index());
@@ -124,10 +133,18 @@ impl Coverage {
                 users.insert(user.into());
             }
         }
+        for (class, count) in logins {
+            *self.logins.entry(class.to_owned()).or_default() += count;
+        }
         for ((format, activity), part) in cells {
             let key = (source.to_owned(), format.to_owned(), activity);
             self.cells.entry(key).or_default().add(&part);
         }
+    }
+
+    /// Logins by class.
+    pub fn logins(&self) -> &LoginsByClass {
+        &self.logins
     }
 
     /// The report, a source an entry, by name. `fills`: the columns that a format can fill.
@@ -165,6 +182,10 @@ impl Coverage {
         let formats: BTreeSet<&str> = cells.iter().map(|(format, ..)| *format).collect();
         let fillable: BTreeSet<String> = formats.iter().flat_map(|format| fills(format)).collect();
         let rows = cells.iter().map(|(.., cell)| cell.rows).sum();
+        let mut rows_by_format = BTreeMap::<String, u64>::new();
+        for (format, _, cell) in &cells {
+            *rows_by_format.entry((*format).to_owned()).or_default() += cell.rows;
+        }
         let mut activities = BTreeMap::new();
         for (_, activity, cell) in &cells {
             *activities.entry(*activity).or_default() += cell.rows;
@@ -185,6 +206,7 @@ impl Coverage {
         SourceReport {
             source: source.clone(),
             formats: formats.iter().map(|format| (*format).to_owned()).collect(),
+            rows_by_format,
             rows,
             users: users as u64,
             users_share: share(users as u64, everybody as u64),

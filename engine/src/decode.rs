@@ -17,15 +17,20 @@ mod guess;
 mod keys;
 mod language;
 mod mistakes;
+mod pairs;
 mod program;
+mod reader;
+mod recognition;
 mod row;
 mod scan;
+mod scopes;
 mod time;
 mod tree;
 mod unknown;
 
 pub use column::Column;
 pub use compile::Mistake;
+pub(crate) use country::country_code;
 pub use decoder::Decoder;
 pub use formats::{ClassInfo, Format, FormatError, Formats};
 pub use tree::PathError;
@@ -39,7 +44,8 @@ use nightjar_detectors::event::Draft;
 /// Largest record that is read.
 pub const RECORD_BYTES_MAX: usize = 64 << 20;
 
-/// The name of the AI tool behind a host, if it is one. The host is in lower case.
+/// The name of the AI tool behind a host, or of that which a log calls by another name, if it is one. What is looked
+/// up is in lower case.
 pub type ToolLookup = dyn Fn(&str) -> Option<Arc<str>> + Send + Sync;
 
 /// What decoding needs to know besides the formats.
@@ -51,6 +57,8 @@ pub struct DecodeOptions {
     pub show_objects: bool,
     /// AI tools by host.
     pub tools: Arc<ToolLookup>,
+    /// AI tools by the names that other logs give them, so that each has one name whoever tells of it.
+    pub names: Arc<ToolLookup>,
     /// Larger records are refused, bytes.
     pub record_bytes_max: usize,
 }
@@ -62,6 +70,7 @@ impl DecodeOptions {
             seed,
             show_objects: false,
             tools: Arc::new(|_| None),
+            names: Arc::new(|_| None),
             record_bytes_max: RECORD_BYTES_MAX,
         }
     }

@@ -8,13 +8,14 @@ mod ai_tools;
 mod cache;
 mod directory;
 mod geo;
+mod network_classes;
 mod networks;
 
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use nightjar_detectors::directory::Directory;
-use nightjar_detectors::event::{Draft, Kind};
+use nightjar_detectors::event::{Draft, Kind, Network};
 
 use crate::config::{Config, ConfigErrors, Hashes};
 
@@ -63,12 +64,13 @@ impl Enrichment {
         if !problems.is_empty() {
             return Err(ConfigErrors(problems));
         }
-        let (city, asn) = geo.hashes();
+        let [city, asn, anonymous] = geo.hashes();
         let tools = Some(AiTools::shipped_hash());
         let hashes = Hashes {
             directory: directory_hash,
             city,
             asn,
+            anonymous,
             tools,
         };
         let networks = Networks::new(&config.networks);
@@ -135,13 +137,18 @@ impl Enricher {
         if !self.people.is_empty() {
             self.add_people(row);
         }
-        let Some(ip) = row.ip else { return };
+        let Some(ip) = row.ip else {
+            return add_network(row, None, None);
+        };
         if self.has_addresses {
             let found = cache.get(ip, |ip| Found::look_up(ip, &self.geo, &self.networks));
             add_address(row, found);
-        } else if has_place(row) && is_private(ip) {
+            return add_network(row, found.network, found.known_network);
+        }
+        if has_place(row) && is_private(ip) {
             forget_place(row);
         }
+        add_network(row, None, None);
     }
 
     fn add_people<'r>(&'r self, row: &mut Draft<'r>) {
@@ -164,8 +171,26 @@ impl Enricher {
     }
 }
 
+/// The class of the network: as configured, else as the record has it where that is sure, else by system, else as a database has
+/// it, else as the record has it.
+fn add_network(row: &mut Draft<'_>, configured: Option<Network>, known: Option<Network>) {
+    if configured.is_some() {
+        row.network = configured;
+        return;
+    }
+    if let Some(Network::Corporate | Network::Tor) = row.network {
+        return;
+    }
+    // An exit of Tor may stand in any network.
+    if known == Some(Network::Tor) {
+        row.network = known;
+        return;
+    }
+    let by_system = row.asn.and_then(network_classes::class_of_system);
+    row.network = by_system.or(known).or(row.network);
+}
+
 fn add_address<'r>(row: &mut Draft<'r>, found: &'r Found) {
-    row.network = found.network.or(row.network);
     if found.is_private {
         forget_place(row);
         return;
@@ -311,6 +336,54 @@ mod tests {
                 assert_eq!(row.network, expected, "{ip}");
             }
         }
+    }
+
+    /// The configuration decides about a network, then Tor, then the shipped list of systems, then the record.
+    #[test]
+    fn networks_have_the_class_that_is_surest() {
+        let cases = [
+            ("198.51.100.7", Some(14593), None, Some(Network::Satellite)),
+            (
+                "198.51.100.7",
+                Some(53813),
+                Some(Network::Vpn),
+                Some(Network::Sase),
+            ),
+            (
+                "198.51.100.7",
+                Some(36183),
+                Some(Network::Tor),
+                Some(Network::Tor),
+            ),
+            (
+                "198.51.100.7",
+                Some(36183),
+                Some(Network::Corporate),
+                Some(Network::Corporate),
+            ),
+            ("203.0.113.9", Some(36183), None, Some(Network::Corporate)),
+            (
+                "198.51.100.7",
+                Some(3320),
+                Some(Network::Vpn),
+                Some(Network::Vpn),
+            ),
+            ("198.51.100.7", None, None, None),
+        ];
+        for (ip, asn, said, expected) in cases {
+            let enricher = Enricher::new(&Directory::default(), Geo::default(), networks());
+            let mut cache = EnrichCache::default();
+            let mut row = placed("ana@example.com", ip);
+            (row.asn, row.network) = (asn, said);
+            enricher.enrich(&mut row, &mut cache);
+            assert_eq!(row.network, expected, "{ip} {asn:?}");
+        }
+        // Neither a database nor an address is needed for it.
+        let mut row = placed("ana@example.com", "198.51.100.7");
+        (row.ip, row.asn) = (None, Some(14593));
+        let (enricher, mut cache) = (Enricher::default(), EnrichCache::default());
+        enricher.enrich(&mut row, &mut cache);
+        assert_eq!(row.network, Some(Network::Satellite));
     }
 
     /// One geo database for all sources: it wins where it knows the address, else the vendor's word

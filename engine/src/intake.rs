@@ -12,6 +12,7 @@ use nightjar_detectors::event::{Draft, EventsBuilder};
 use crate::clock::{Verdict, admit};
 use crate::decode::{Decoder, FormatError, Formats, Reject, Sink, keep_first};
 use crate::enrich::{EnrichCache, Enricher};
+use crate::logins::{Logins, LoginsByClass};
 use crate::setup::Setup;
 use crate::store::late::{LateEntry, TooLate};
 use crate::store::quarantine::QuarantineEntry;
@@ -27,6 +28,8 @@ pub struct Counts {
     pub ignored: u64,
     /// Records, or elements of an envelope, set aside.
     pub quarantined: u64,
+    /// Rows that tell a login which another format tells too, so that they are other activity.
+    pub other_logins: u64,
 }
 
 impl Counts {
@@ -36,6 +39,7 @@ impl Counts {
         self.rows += other.rows;
         self.ignored += other.ignored;
         self.quarantined += other.quarantined;
+        self.other_logins += other.other_logins;
     }
 
     /// Whether there were records and none of them could be understood.
@@ -104,6 +108,7 @@ pub struct Intake {
 struct Rows {
     builder: EventsBuilder,
     enricher: Arc<Enricher>,
+    logins: Arc<Logins>,
     cache: EnrichCache,
     source: String,
     origin: String,
@@ -127,6 +132,7 @@ struct Rows {
     rejected: Vec<QuarantineEntry>,
     late: Vec<LateEntry>,
     unrecognised: Unrecognised,
+    other_logins: LoginsByClass,
 }
 
 impl Intake {
@@ -143,6 +149,8 @@ impl Intake {
                 builder: EventsBuilder::new(&classes),
                 classes: classes.into_iter().map(str::to_owned).collect(),
                 enricher: setup.enricher.clone(),
+                logins: setup.logins.clone(),
+                other_logins: LoginsByClass::new(),
                 cache: EnrichCache::default(),
                 source: source.to_owned(),
                 origin: String::new(),
@@ -254,6 +262,11 @@ impl Intake {
         std::mem::take(&mut self.rows.unrecognised)
     }
 
+    /// Logins that another format tells too, since the last call.
+    pub fn take_other_logins(&mut self) -> LoginsByClass {
+        std::mem::take(&mut self.rows.other_logins)
+    }
+
     /// The counts since the last call.
     pub fn take_counts(&mut self) -> Counts {
         std::mem::take(&mut self.rows.counts)
@@ -285,6 +298,17 @@ impl Rows {
         }
         self.element += 1;
     }
+
+    fn note_other_login(&mut self, class: u8) {
+        self.counts.other_logins += 1;
+        let class = &self.classes[usize::from(class)];
+        match self.other_logins.get_mut(class) {
+            Some(logins) => *logins += 1,
+            None => {
+                self.other_logins.insert(class.clone(), 1);
+            }
+        }
+    }
 }
 
 impl Sink for Rows {
@@ -305,6 +329,9 @@ impl Sink for Rows {
         // The enricher lends its own texts for less long than the record's.
         let mut row = row;
         row.late = late;
+        if self.logins.settle(&mut row) {
+            self.note_other_login(row.class);
+        }
         self.enricher.enrich(&mut row, &mut self.cache);
         if late && self.late.len() < ENTRIES_MAX {
             self.late.push(LateEntry {

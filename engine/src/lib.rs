@@ -19,6 +19,8 @@ pub mod http;
 pub mod intake;
 pub mod interrupt;
 pub mod inventory;
+pub mod live;
+pub mod logins;
 pub mod metrics;
 pub mod pipeline;
 pub mod query;

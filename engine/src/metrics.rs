@@ -46,7 +46,7 @@ type Figure = (
     fn(&SourceStatus) -> Option<f64>,
 );
 
-const OF_SOURCES: [Figure; 9] = [
+const OF_SOURCES: [Figure; 10] = [
     (
         "records_total",
         "counter",
@@ -82,6 +82,12 @@ const OF_SOURCES: [Figure; 9] = [
         "counter",
         "Records that could not be read, since the start.",
         |source| Some(source.quarantined as f64),
+    ),
+    (
+        "other_logins_total",
+        "counter",
+        "Events that tell a login which another format tells too, since the start.",
+        |source| Some(source.other_logins as f64),
     ),
     (
         "lag_records",

@@ -10,6 +10,7 @@ use nightjar_detectors::world::World;
 use crate::config::{self, Config, ConfigErrors, Lateness, Place, Problem};
 use crate::decode::{ClassInfo, DecodeOptions, FormatError, Formats, ToolLookup};
 use crate::enrich::{AiTools, Enricher, Enrichment};
+use crate::logins::Logins;
 
 /// What every command that detects works with.
 pub struct Setup {
@@ -19,6 +20,8 @@ pub struct Setup {
     pub formats: Arc<Formats>,
     /// Directory, networks, geo databases.
     pub enricher: Arc<Enricher>,
+    /// Which classes' logins count.
+    pub logins: Arc<Logins>,
     /// Allowed lateness by source and class.
     pub lateness: Lateness,
     /// Settings and calendar of detection.
@@ -62,6 +65,7 @@ impl Setup {
             config::settings(&config, formats.classes(), opened.directory, &opened.hashes)?;
         Ok(Setup {
             enricher: Arc::new(opened.enricher),
+            logins: Arc::new(Logins::new(&config, formats.classes())),
             lateness,
             world: Arc::new(World::new(settings)),
             lookup: lookup(tools.clone()),
@@ -100,9 +104,11 @@ impl Setup {
 
     /// How to decode.
     pub fn decode_options(&self) -> DecodeOptions {
+        let tools = self.tools.clone();
         DecodeOptions {
             show_objects: self.config.detection.show_objects,
             tools: self.lookup.clone(),
+            names: Arc::new(move |name| tools.named(name).map(|tool| tool.name.clone())),
             ..DecodeOptions::new(self.world.seed)
         }
     }

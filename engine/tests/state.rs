@@ -110,6 +110,8 @@ fn a_copy_of_a_running_service_is_as_good_as_the_folder() {
         "{told}"
     );
     assert!(StateStore::path(Path::new(&aside)).exists());
+    let audit = run(["ledger", "audit", "--state", &state, "--json"]);
+    assert!(audit.ended(0).out().contains("state restore"));
     assert_eq!(stage.run_once(&state).digest(), expected);
     let json = run(["state", "verify", &state, "--json"]).ended(0).out();
     let report: serde_json::Value = serde_json::from_str(&json).unwrap();

@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "two successful interactive logins of one person within 24 hours, at least 500 km apart after both accuracy radii, that would need more than 900 km/h",
         why: "one account, two people: a stolen password or session in use beside its owner",
-        method: "physics: great-circle distance less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, hosting and mobile networks keep it low. Eager",
+        method: "physics: great-circle distance less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, relay, SASE, hosting, mobile and satellite networks keep it low, unless one of the two is Tor. Eager",
         blind_to: "thieves near the owner or patient enough; country-only geography, which is not judged; the company's own networks",
         fields: "time, user, lat, lon, radius_km, region or city, ip, asn, network, device, outcome, interactive",
         example: "eva@example.com logged in from Berlin, DE and 40 minutes later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
@@ -74,6 +74,25 @@ impl ImpossibleTravel {
     }
 }
 
+/// What the network says about the place. Stored as a number, of which 0 and 1 were once false and true.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Egress {
+    Plain,
+    /// See [`Network::blurs_place`].
+    Blurred,
+    Tor,
+}
+
+impl Egress {
+    fn of(network: Option<Network>) -> Self {
+        match network {
+            Some(Network::Tor) => Egress::Tor,
+            Some(network) if network.blurs_place() => Egress::Blurred,
+            _ => Egress::Plain,
+        }
+    }
+}
+
 /// One located login.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct Login {
@@ -85,8 +104,7 @@ struct Login {
     country: Option<Box<str>>,
     ip: Box<str>,
     asn: Option<u32>,
-    /// VPN, hosting, mobile: shared by strangers.
-    shared: bool,
+    egress: Egress,
     corporate: bool,
     device: Option<Box<str>>,
 }
@@ -264,10 +282,7 @@ fn login(event: &Event<'_>, lat: f64, lon: f64) -> Login {
         country: row.country().map(Box::from),
         ip: row.ip().unwrap_or_default().into(),
         asn: row.asn(),
-        shared: matches!(
-            row.network(),
-            Some(Network::Vpn | Network::Hosting | Network::Mobile)
-        ),
+        egress: Egress::of(row.network()),
         corporate: row.network() == Some(Network::Corporate),
         device: row.device().map(Box::from),
     }
@@ -309,7 +324,7 @@ fn severity(from: &Login, to: &Login, later: &[&Login]) -> Severity {
     let same_device = from.device.is_some() && from.device == to.device;
     let other_device = from.device.is_some() && to.device.is_some() && !same_device;
     let other_network = from.asn.is_none() || to.asn.is_none() || from.asn != to.asn;
-    if same_device || from.shared || to.shared || from.ip == to.ip || !other_network {
+    if same_device || is_blurred(from, to) || from.ip == to.ip || !other_network {
         return Severity::Low;
     }
     let returns = |back: &&Login| {
@@ -321,6 +336,12 @@ fn severity(from: &Login, to: &Login, later: &[&Login]) -> Severity {
         return Severity::High;
     }
     Severity::Medium
+}
+
+/// Whether the trip may be one of networks and not of people. Whoever comes over Tor hides; that lowers nothing.
+fn is_blurred(from: &Login, to: &Login) -> bool {
+    let both = [from.egress, to.egress];
+    both.contains(&Egress::Blurred) && !both.contains(&Egress::Tor)
 }
 
 /// Great-circle distance by the haversine formula (Sinnott, Sky and Telescope 1984).
@@ -352,7 +373,7 @@ impl Trip<'_> {
         };
         let overlay = if from.corporate || to.corporate {
             Some(("muted", "known_egress", "configured networks".to_owned()))
-        } else if from.shared || to.shared {
+        } else if is_blurred(from, to) {
             Some((
                 "lowered",
                 "shared_network",

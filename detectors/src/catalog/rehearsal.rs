@@ -9,7 +9,7 @@ use crate::alert::{Alert, Severity};
 use crate::catalog::CATALOG;
 use crate::core::Core;
 use crate::directory::{Directory, Person};
-use crate::event::{Draft, EventsBuilder};
+use crate::event::{Activity, Draft, EventsBuilder, Outcome};
 use crate::policy::Policy;
 use crate::settings::{DetectorSettings, Settings};
 use crate::time::Day;
@@ -34,11 +34,24 @@ pub fn trial(detector: &str) -> Trial {
 
 /// The same with settings of its own.
 pub fn trial_with(detector: &str, change: impl FnOnce(&mut Settings)) -> Trial {
+    let mut settings = settings(detector);
+    change(&mut settings);
+    Trial {
+        core: Core::new(Arc::new(World::new(settings)), 1).without_phases(),
+        rows: 0,
+        source: "trial",
+        published: BTreeMap::new(),
+        alerts: Vec::new(),
+    }
+}
+
+/// The settings of an empty world with one detector.
+pub fn settings(detector: &str) -> Settings {
     let off = |name: &str| DetectorSettings {
         enabled: Some(name == detector),
         ..DetectorSettings::default()
     };
-    let mut settings = Settings {
+    Settings {
         tenant: "trial".into(),
         zone: chrono_tz::Tz::UTC,
         budget_per_day: 5.0,
@@ -50,14 +63,14 @@ pub fn trial_with(detector: &str, change: impl FnOnce(&mut Settings)) -> Trial {
         directory: Directory::default(),
         policy: Policy::default(),
         fingerprint: "trial".into(),
-    };
-    change(&mut settings);
-    Trial {
-        core: Core::new(Arc::new(World::new(settings)), 1).without_phases(),
-        rows: 0,
-        source: "trial",
-        published: BTreeMap::new(),
-        alerts: Vec::new(),
+    }
+}
+
+/// The settings of a world with one detector and one listed person.
+pub fn with_person(detector: &str, name: &str, person: Person) -> Settings {
+    Settings {
+        directory: directory_of(name, person),
+        ..settings(detector)
     }
 }
 
@@ -83,16 +96,25 @@ impl Trial {
 
     /// The same row several times, under other ids.
     pub fn add_times(&mut self, day: Day, minute: i64, times: u64, row: Draft<'_>) -> &mut Self {
-        let day = MONDAY + day;
+        let time = at(day, minute);
+        self.put_times(times, Draft { time, ..row })
+    }
+
+    /// A row with a time of its own. Days never go back.
+    pub fn put(&mut self, row: Draft<'_>) -> &mut Self {
+        self.put_times(1, row)
+    }
+
+    fn put_times(&mut self, times: u64, row: Draft<'_>) -> &mut Self {
+        let day = self.core.world().calendar.day(row.time);
         let mut builder = EventsBuilder::new(&["trial"]);
         builder.begin(self.source, "trial.ndjson");
         for _ in 0..times {
             self.rows += 1;
             let uid = format!("row {:06}", self.rows);
             let mut row = Draft {
-                time: i64::from(day) * 86_400_000 + minute * 60_000,
                 uid: &uid,
-                ..row
+                ..row.clone()
             };
             row.key = row.content_key(1, &mut Vec::new());
             builder.push(&row);
@@ -113,6 +135,11 @@ impl Trial {
         self
     }
 
+    /// The core itself, for what only it can be asked.
+    pub fn core(&mut self) -> &mut Core {
+        &mut self.core
+    }
+
     /// Closes everything and gives all alerts, muted ones too, by time.
     pub fn end(&mut self) -> Vec<Alert> {
         for sealed in self.core.seal_all() {
@@ -128,4 +155,60 @@ impl Trial {
         let shown = |alert: &Alert| (!alert.is_muted()).then_some(alert.severity);
         self.end().iter().map(shown).collect()
     }
+}
+
+/// A moment: a day, counted from [`MONDAY`], and a minute of it.
+pub fn at(day: Day, minute: i64) -> i64 {
+    i64::from(MONDAY + day) * 86_400_000 + minute * 60_000
+}
+
+/// A successful interactive event.
+pub fn event(user: &str, activity: Activity, time: i64) -> Draft<'_> {
+    Draft {
+        time,
+        activity: Some(activity),
+        outcome: Some(Outcome::Success),
+        user: Some(user),
+        interactive: Some(true),
+        ..Draft::default()
+    }
+}
+
+/// A successful interactive login from the office.
+pub fn login(user: &str, time: i64) -> Draft<'_> {
+    Draft {
+        ip: Some("198.51.100.1"),
+        country: Some("DE"),
+        asn: Some(3320),
+        device: Some("laptop"),
+        ..event(user, Activity::Login, time)
+    }
+}
+
+/// A login from another network and device.
+pub fn strange(user: &str, time: i64) -> Draft<'_> {
+    Draft {
+        ip: Some("203.0.113.7"),
+        country: Some("BR"),
+        asn: Some(28573),
+        device: Some("phone"),
+        ..login(user, time)
+    }
+}
+
+/// All alerts that these rows give, by time.
+pub fn alerts(settings: Settings, rows: &[Draft<'_>]) -> Vec<Alert> {
+    let mut trial = trial_with("", |empty| *empty = settings);
+    let mut rows = rows.to_vec();
+    rows.sort_by_key(|row| row.time);
+    for row in rows {
+        trial.put(row);
+    }
+    trial.end()
+}
+
+/// The severity of each and, where it is muted or lowered, the reason.
+pub fn said(settings: Settings, rows: &[Draft<'_>]) -> Vec<(Severity, Option<String>)> {
+    let brief = |alert: Alert| (alert.severity, alert.suppressed.map(|s| s.reason));
+    alerts(settings, rows).into_iter().map(brief).collect()
 }

@@ -33,7 +33,7 @@ pub const ENTRY: Entry = Entry {
         flags: "a successful interactive login from a country, region or network that is improbable for this person and for the company",
         why: "credentials that were stolen are mostly used from somewhere else",
         method: "habit over country, then region, then autonomous system: user-days per value, backing off from the person to the company with half a pseudo-day (Dirichlet for country and region, Pitman-Yor for networks), half-life 112 days; corrected for the places a day expected of this person; calibrated by rank. Eager, one alert a new value",
-        blind_to: "thieves in the same region and network; places that geo databases get wrong; logins without a place. VPN, hosting and mobile networks lower the severity",
+        blind_to: "thieves in the same region and network; places that geo databases get wrong; logins without a place. VPN, relay, SASE, hosting, mobile and satellite networks lower the severity, Tor never",
         fields: "time, user, ip, country, region, asn, network, outcome, interactive",
         example: "dan@example.com logged in from KP, where neither this person nor anybody else of the company has been (44 days known)",
     },
@@ -92,7 +92,7 @@ type Surprises = [Option<(String, u32)>; 3];
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Seen {
-    /// Some login came over an ordinary network.
+    /// Some login came over a network that says where it is, or over Tor.
     plain: bool,
     /// Some login came from outside the configured networks.
     outside: bool,
@@ -143,10 +143,7 @@ impl Kind for UnusualLocation {
             place
         });
         let seen = &mut open.places[place].1;
-        seen.plain |= !matches!(
-            row.network(),
-            Some(Network::Vpn | Network::Hosting | Network::Mobile)
-        );
+        seen.plain |= !row.network().is_some_and(Network::blurs_place);
         seen.outside |= row.network() != Some(Network::Corporate);
         seen.sample.add(&mut open.refs, event);
         if PLACES_MAX < open.places.len() {

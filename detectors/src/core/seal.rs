@@ -93,6 +93,10 @@ impl Core {
                 alerts,
             });
         }
+        for (stream, counts) in std::mem::take(&mut parts.judged) {
+            let all = self.judged.entry((index, stream)).or_default();
+            all.iter_mut().zip(counts).for_each(|(all, n)| *all += n);
+        }
         let lag = self.detectors[index].lag;
         self.companies[index].seal(day, parts, lag);
         let all_sealed = self.companies.iter().map(|c| c.sealed()).min().flatten();

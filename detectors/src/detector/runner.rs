@@ -89,6 +89,13 @@ impl<K: Kind> Runner<K> {
         }
     }
 
+    /// What was learned of a principal from all closed days.
+    pub fn learned(&mut self, entity: u32) -> Option<K::Base> {
+        let kind = self.kind.clone();
+        let slot = self.places.known(entity)?;
+        Some(slot.baseline(&kind, Day::MAX).into_owned())
+    }
+
     /// Applies a change to a principal's open day and keeps the books about it.
     fn change(&mut self, entity: u32, day: Day, change: impl FnOnce(&K, &mut K::Open)) {
         let slot = self.places.at(entity);
@@ -157,7 +164,6 @@ impl<K: Kind> Runner<K> {
             base: &*base,
             open: &slot.open[place].open,
             before: slot.day(day - 1),
-            latest: None,
             on,
         };
         let amount = kind.amount(&judged);
@@ -174,9 +180,7 @@ impl<K: Kind> Detector for Runner<K> {
     }
 
     fn observe(&mut self, entity: u32, event: &Event<'_>) {
-        if self.kind.concerns(event) {
-            self.change(entity, event.day, |kind, open| kind.observe(open, event));
-        }
+        self.change(entity, event.day, |kind, open| kind.observe(open, event));
     }
 
     fn subjects(&self) -> Subjects {
@@ -266,26 +270,30 @@ impl<K: Kind> Detector for Runner<K> {
             // Days are closed in order: no open day is before this one.
             slot.settle(kind, day - lag);
             let base = slot.baseline(kind, frozen.through);
-            let latest = Latest {
-                base: &slot.base,
-                pending: &slot.pending,
-            };
             let judged = Judged {
                 base: &*base,
                 open: &slot.open[place].open,
                 before: slot.day(day - 1),
-                latest: Some(latest),
                 on,
             };
             let amount = kind.amount(&judged);
             *parts.active.entry(stream).or_default() += 1;
-            if K::STATISTICAL && on.judge().is_some() {
-                parts.verdict(stream, kind.score(&amount));
+            if K::STATISTICAL
+                && let Some(judge) = on.judge()
+            {
+                let score = kind.score(&amount);
+                parts.verdict(stream, score);
+                parts.judged(stream, judge.p(score));
             }
-            let said = kind.verdicts(&judged, &amount);
+            let mut said = kind.verdicts(&judged, &amount);
+            said.extend(kind.sealed_verdicts(&judged, &amount));
             if !said.is_empty() {
                 verdicts.push((*entity, said));
             }
+            let latest = Latest {
+                base: &slot.base,
+                pending: &slot.pending,
+            };
             let summary = kind.close(&judged, latest, amount, &mut parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
@@ -361,7 +369,9 @@ impl<K: Kind> Detector for Runner<K> {
             let Some(slot) = self.places.known(entity) else {
                 continue;
             };
-            let mut here = 0;
+            let mut here = self
+                .kind
+                .erase_learned(&mut slot.base, &mut slot.pending, theirs);
             for open in &mut slot.open {
                 let of_day = self.kind.erase(&mut open.open, theirs);
                 if 0 < of_day {

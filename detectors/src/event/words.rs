@@ -100,10 +100,35 @@ words! {
         Mobile = "mobile",
         /// A hosting or cloud provider.
         Hosting = "hosting",
-        /// A VPN, relay or other egress shared by strangers.
+        /// A VPN or proxy shared by strangers.
         Vpn = "vpn",
         /// Not known.
         Unknown = "unknown",
+        // In this order for good: rows' keys count by place.
+        /// A relay that hides the address and keeps the region, such as iCloud Private Relay.
+        Relay = "relay",
+        /// An exit of the Tor network.
+        Tor = "tor",
+        /// A company's traffic through its security provider's egress.
+        Sase = "sase",
+        /// A satellite link, whose address is where it comes down.
+        Satellite = "satellite",
+    }
+}
+
+impl Network {
+    /// Whether an address of this class says little about where its user is, so that a strange place is no strong sign.
+    /// Tor does too, but nobody is behind it by accident.
+    pub const fn blurs_place(self) -> bool {
+        matches!(
+            self,
+            Network::Vpn
+                | Network::Hosting
+                | Network::Mobile
+                | Network::Relay
+                | Network::Sase
+                | Network::Satellite
+        )
     }
 }
 

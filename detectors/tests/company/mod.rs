@@ -3,7 +3,9 @@
 mod oddities;
 
 use nightjar_detectors::directory::{Directory, Person};
-use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Outcome, Reason};
+use nightjar_detectors::event::{
+    Activity, Draft, EventsBuilder, Kind, Method, Network, Outcome, Reason,
+};
 use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::{DetectorSettings, Settings};
 use nightjar_detectors::time::Day;
@@ -36,10 +38,14 @@ pub struct Happening {
     pub reason: Option<Reason>,
     pub device: String,
     pub place: Option<usize>,
+    pub network: Option<Network>,
     pub kind: Option<Kind>,
     pub is_odd_user: bool,
     pub source: &'static str,
 }
+
+/// One address for each place.
+const ADDRESSES: [&str; 4] = ["192.0.2.1", "192.0.2.2", "198.51.100.1", "203.0.113.1"];
 
 /// (country, region, city, lat, lon, asn)
 const PLACES: [(&str, &str, &str, f64, f64, u32); 4] = [
@@ -60,6 +66,9 @@ fn policy() -> Policy {
         label_ranks: ranked([("confidential", 2), ("secret", 3)]),
         role_tiers: ranked([("global administrator", 0), ("user administrator", 1)]),
         risky_scopes: ["mail.read".to_owned()].into(),
+        allowed_countries: ["DE", "FR"].map(str::to_owned).into(),
+        admin_hours: Some((6, 11)),
+        require_mfa: ["crm".to_owned()].into(),
         ..Policy::default()
     }
 }
@@ -69,8 +78,13 @@ fn directory() -> Directory {
         leaves: Some(start_day() - 10),
         ..Person::default()
     };
+    let sleeps = Person {
+        last_sign_in: Some(start_day() - 200),
+        admin: true,
+        ..Person::default()
+    };
     Directory {
-        people: [(LEAVER.to_owned(), left)].into(),
+        people: [(LEAVER.to_owned(), left), (SLEEPER.to_owned(), sleeps)].into(),
         ..Directory::default()
     }
 }
@@ -121,7 +135,14 @@ pub const LEAVER: &str = "leaver@example.com";
 /// Is given a role now and then.
 pub const GROWS: &str = "person9@example.com";
 
+/// An administrator who has not been seen for months.
+pub const SLEEPER: &str = "sleeper@example.com";
+
+/// For emergencies.
+pub const EMERGENCY: &str = "emergency@example.com";
+
 /// How many unusual things there are.
+#[allow(dead_code)] // not every test asks
 pub fn oddities() -> usize {
     oddities::all().count()
 }
@@ -192,6 +213,7 @@ impl Diary<'_> {
             reason: None,
             device: format!("laptop of {}", self.user),
             place,
+            network: None,
             kind: None,
             is_odd_user: self.is_odd,
             source: "laws",
@@ -310,7 +332,6 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             interactive: event.interactive,
             mfa: event.mfa,
             device_managed: event.device_managed,
-            ip: event.ip.as_deref(),
             sensitivity: event.sensitivity,
             session: event.session.as_deref(),
             method: event.method,
@@ -321,12 +342,17 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             count: event.count,
             bytes: event.bytes,
             device: Some(&event.device),
+            ip: event
+                .ip
+                .as_deref()
+                .or(event.place.map(|place| ADDRESSES[place])),
             country: place.map(|p| p.0),
             region: place.map(|p| p.1),
             city: place.map(|p| p.2),
             lat: place.map(|p| p.3),
             lon: place.map(|p| p.4),
             asn: place.map(|p| p.5),
+            network: event.network,
             kind: event.kind,
             offset: offset as u64,
             ..Draft::default()

@@ -115,6 +115,17 @@ impl Summary {
                 counts.ignored
             );
         }
+        let with_others = self
+            .sources
+            .iter()
+            .filter(|(_, (counts, _))| 0 < counts.other_logins);
+        for (source, (counts, _)) in with_others {
+            let logins = counts.other_logins;
+            let _ = writeln!(
+                out,
+                "{logins} logins of source {source} are told by another format too, and are other activity"
+            );
+        }
         let rows: u64 = self.sources.values().map(|(counts, _)| counts.rows).sum();
         let seconds = self.elapsed.as_secs_f64();
         let _ = writeln!(

@@ -84,7 +84,10 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
         .threads
         .map_or_else(super::default_threads, usize::from);
     let started = Instant::now();
-    let read = read(&setup, args, &files, threads, &stop)?;
+    let condition = args.condition.as_deref();
+    let condition = condition.map(Condition::parse).transpose()?;
+    let condition = condition.as_ref();
+    let read = read(&setup, condition, &files, threads, args.quiet, &stop)?;
     let Read {
         days,
         counts,
@@ -164,22 +167,19 @@ fn bar(length: u64, quiet: bool, template: &str) -> ProgressBar {
     bar.with_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()))
 }
 
-fn read(
+/// Reads files behind a progress bar.
+pub(super) fn read(
     setup: &Setup,
-    args: &BacktestArgs,
+    condition: Option<&Condition>,
     files: &[LogFile],
     threads: usize,
+    quiet: bool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Read> {
-    let condition = args
-        .condition
-        .as_deref()
-        .map(Condition::parse)
-        .transpose()?;
     let bytes = files.iter().map(|file| file.bytes).sum();
     let bar = bar(
         bytes,
-        args.quiet,
+        quiet,
         "reading {wide_bar} {bytes}/{total_bytes} {eta}",
     );
     let spill_folder = std::env::temp_dir().join(format!("nightjar-{}", std::process::id()));
@@ -188,7 +188,7 @@ fn read(
         threads,
         memory_bytes: MEMORY_BYTES,
         spill_folder,
-        condition: condition.as_ref(),
+        condition,
         stop,
         progress: &|bytes| bar.inc(bytes),
     };
@@ -197,7 +197,8 @@ fn read(
     Ok(read?)
 }
 
-fn judge(
+/// Judges days behind a progress bar.
+pub(super) fn judge(
     setup: &Setup,
     threads: usize,
     days: crate::days::DayStore,

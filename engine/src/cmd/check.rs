@@ -1,6 +1,8 @@
 //! `nightjar check`: everything that is wrong with a configuration, at once, before it is used.
 //!
-//! Invariant: opens no connection and writes nothing but its answer.
+//! Invariant: writes nothing but its answer, and opens no connection unless asked for a look at Kafka.
+
+mod live;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -14,20 +16,29 @@ use crate::config::{self, Config, ConfigErrors, Problem};
 use crate::decode::ClassInfo;
 use crate::enrich::Enrichment;
 
-/// Validate a configuration without opening Kafka.
+/// Validate a configuration, and with --live what its Kafka topics hold.
 ///
 /// Reads the file, the environment's overrides, and the directory, geo databases and formats that they
 /// name. Prints every problem with its place and what to do about it. Exit code 64 if there are any.
+///
+/// With --live the last records of every configured topic are looked at too: which formats they are, which columns they
+/// fill, which detectors that feeds and what is missing for the others. No group is joined and nothing is committed.
 #[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:\n  nightjar check -c nightjar.toml\n  \
-                        nightjar check --schema > nightjar.schema.json")]
+#[command(after_help = "\
+Examples:
+  nightjar check -c nightjar.toml
+  nightjar check -c nightjar.toml --live
+  nightjar check -c nightjar.toml --live --records 10000 --within 2m --json | jq .topics
+  nightjar check --schema > nightjar.schema.json")]
 pub struct CheckArgs {
     /// The configuration file; without one the environment and the defaults are checked.
     #[arg(short, long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// Print the JSON Schema of the configuration file and do nothing else.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "live")]
     pub schema: bool,
+    #[command(flatten)]
+    look: live::LookArgs,
 }
 
 /// Runs the command.
@@ -36,12 +47,13 @@ pub struct CheckArgs {
 /// When standard output cannot be written.
 pub fn run(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout().lock();
-    Ok(check(
-        args,
-        config::environment(),
-        crate::setup::classes,
-        &mut out,
-    )?)
+    let env = config::environment();
+    let code = check(args, env, crate::setup::classes, &mut out)?;
+    if code != ExitCode::SUCCESS || !args.look.live {
+        return Ok(code);
+    }
+    drop(out);
+    live::run(&args.look, args.config.as_deref())
 }
 
 /// `classes` opens the formats: the shipped ones and the files of the configuration.
@@ -68,10 +80,13 @@ fn check(
         let fingerprint = settings
             .map(|(settings, _)| settings.fingerprint)
             .unwrap_or_default();
-        writeln!(
-            out,
-            "the configuration is valid; its fingerprint is {fingerprint}"
-        )?;
+        // What is printed then is the look's alone, or no machine could read it.
+        if !(args.look.live && args.look.json) {
+            writeln!(
+                out,
+                "the configuration is valid; its fingerprint is {fingerprint}"
+            )?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     for problem in &problems {
@@ -95,6 +110,7 @@ mod tests {
         let args = CheckArgs {
             config: Some(file),
             schema: false,
+            look: live::LookArgs::default(),
         };
         let mut out = Vec::new();
         let code = super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();
@@ -140,6 +156,7 @@ mod tests {
         let args = CheckArgs {
             config: None,
             schema: true,
+            look: live::LookArgs::default(),
         };
         let mut out = Vec::new();
         super::check(&args, std::iter::empty(), |_| Ok(Vec::new()), &mut out).unwrap();

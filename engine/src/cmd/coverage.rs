@@ -8,7 +8,8 @@ use nightjar_detectors::event::Events;
 use serde_json::json;
 
 use super::rows;
-use crate::coverage::{Coverage, SourceReport};
+use crate::coverage::{Coverage, DetectorReport, SourceReport};
+use crate::logins::ProviderLogins;
 use crate::setup::Setup;
 use crate::table::Columns;
 
@@ -45,37 +46,49 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
         coverage.take(source, &Events::new(batch)?);
         Ok(())
     })?;
-    let fills = |format: &str| {
-        let columns = setup
-            .formats
-            .get(format)
-            .map(|format| json!(format.columns));
-        serde_json::from_value(columns.unwrap_or_default()).unwrap_or_default()
-    };
-    let report = coverage.report(&fills);
+    let report = coverage.report(&|format| columns_of(&setup, format));
+    let logins = setup.logins.report(coverage.logins(), &read.other_logins);
     let blind = coverage.blind(&report);
     if args.json {
-        let all = json!({ "sources": report, "blind": blind });
+        let all = json!({ "sources": report, "blind": blind, "logins": logins });
         super::print(&(serde_json::to_string_pretty(&all)? + "\n"))?;
     } else {
-        let mut text = sources(&report, &read.counts) + "\n" + &columns(&report) + "\n";
-        text += &detectors(&report);
-        text += &missing(&report);
-        for detector in blind {
-            text += &format!(
-                "no source lets {} see anything: {}\n",
-                detector.detector,
-                match detector.verdict {
-                    "blind" => "columns are missing",
-                    _ => "there are no events of its kind",
-                }
-            );
-        }
+        let text = sources(&report, &read.counts) + "\n" + &findings(&report, &blind, &logins);
         super::print(&text)?;
     }
     super::tell_unrecognised(&read.unrecognised);
     super::ensure_readable(rows::sum(&read.counts))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The columns that a format can fill.
+pub(super) fn columns_of(setup: &Setup, format: &str) -> Vec<String> {
+    let format = setup.formats.get(format);
+    let columns = format.map(|format| json!(format.columns));
+    serde_json::from_value(columns.unwrap_or_default()).unwrap_or_default()
+}
+
+/// Columns, detectors, and what is missing for more.
+pub(super) fn findings(
+    report: &[SourceReport],
+    blind: &[&DetectorReport],
+    logins: &[ProviderLogins],
+) -> String {
+    let mut text = columns(report) + "\n" + &detectors(report) + &missing(report);
+    for detector in blind {
+        text += &format!(
+            "no source lets {} see anything: {}\n",
+            detector.detector,
+            match detector.verdict {
+                "blind" => "columns are missing",
+                _ => "there are no events of its kind",
+            }
+        );
+    }
+    for sentence in logins.iter().flat_map(ProviderLogins::sentences) {
+        text += &(sentence + "\n");
+    }
+    text
 }
 
 fn percent(share: f64) -> String {

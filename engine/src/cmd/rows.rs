@@ -9,6 +9,7 @@ use arrow::array::RecordBatch;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::intake::{Counts, Intake, SourceCounts, UnrecognisedBySource};
+use crate::logins::LoginsByClass;
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile, Piece};
 use crate::store::quarantine::QuarantineEntry;
@@ -23,6 +24,8 @@ pub struct ReadRows {
     pub counts: SourceCounts,
     /// What no format knows, by key names.
     pub unrecognised: UnrecognisedBySource,
+    /// Logins that another format tells too.
+    pub other_logins: LoginsByClass,
 }
 
 /// Reads all files that `paths` mean; `progress` shows a bar on a terminal.
@@ -47,6 +50,9 @@ pub fn read(
         let more = intake.take_unrecognised();
         let known = all.unrecognised.entry(file.source.clone()).or_default();
         known.add(more.parts, &more.keys);
+        for (class, logins) in intake.take_other_logins() {
+            *all.other_logins.entry(class).or_default() += logins;
+        }
     }
     bar.finish_and_clear();
     Ok(all)

@@ -75,7 +75,8 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
     })
 }
 
-fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
+/// Where the configured topics are, and how they are reached.
+pub(super) fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
     let topics = match &config.kafka.topics {
         config::Topics::List(topics) if topics.is_empty() => {
             anyhow::bail!("no topics to read; set kafka.topics, for instance topics = [\"okta\"]")

@@ -12,6 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 
 use crate::setup::Setup;
+use crate::store::audit::{Deed, audit_beside};
 use crate::store::copy::{CopyError, Draft, is_free};
 use crate::store::lock::FolderLock;
 use report::Report;
@@ -150,6 +151,13 @@ fn restore(args: &RestoreArgs) -> anyhow::Result<ExitCode> {
     let draft = Draft::copy(&args.backup, &args.folder)?;
     let report = whole(draft.path(), "the backup")?;
     draft.rename_log()?;
+    let deed = Deed {
+        who: super::folder::who(),
+        action: "state restore",
+        subject: args.backup.display().to_string(),
+        detail: String::new(),
+    };
+    audit_beside(draft.path(), &deed)?;
     let aside = draft.replace()?;
     let mut text = format!("{}: {}\n", args.folder.display(), report.line());
     if let Some(aside) = aside {

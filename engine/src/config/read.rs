@@ -13,10 +13,12 @@ use nightjar_detectors::catalog::{CATALOG, Entry, Param};
 use nightjar_detectors::event::Network;
 use nightjar_detectors::settings::DetectorSettings;
 
+use super::policy;
 use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
 use super::{Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, kafka, units};
+use crate::logins::PROVIDERS;
 
 const TENANT_CHARS_MAX: usize = 100;
 const BUDGET_MAX: f64 = 10_000.0;
@@ -127,7 +129,9 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     let mut geo = root.section("geo");
     config.geo.city = geo.read("city", |node| context.path(node));
     config.geo.asn = geo.read("asn", |node| context.path(node));
+    config.geo.anonymous = geo.read("anonymous", |node| context.path(node));
     geo.finish();
+    read_logins(root.section("logins"), config);
     read_admission(root.section("admission"), config);
     let mut detection = root.section("detection");
     let budget = |node| number(node, 0.01, BUDGET_MAX);
@@ -143,6 +147,7 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     config.detectors = detectors(&root.section("detectors"));
     config.networks = networks(root.tables("networks"));
     config.tools = tools(root.tables("tools"));
+    policy::read(root.section("policy"), &mut config.policy);
     root.finish();
 }
 
@@ -233,6 +238,15 @@ fn read_state(mut section: Section<'_>, context: &Context<'_>, config: &mut Conf
         }
     });
     config.state.checkpoint_every = every;
+    section.finish();
+}
+
+fn read_logins(mut section: Section<'_>, config: &mut Config) {
+    for provider in PROVIDERS {
+        if let Some(class) = section.read(provider.name, text) {
+            config.logins.insert(provider.name, class);
+        }
+    }
     section.finish();
 }
 

@@ -85,6 +85,7 @@ mod shapes {
         http: Option<Http>,
         directory: Option<Directory>,
         geo: Option<Geo>,
+        logins: Option<Logins>,
         admission: Option<Admission>,
         detection: Option<Detection>,
         #[schemars(schema_with = "detectors")]
@@ -93,6 +94,7 @@ mod shapes {
         networks: Option<Vec<Network>>,
         /// AI tools of your own, or what you decided about known ones.
         tools: Option<Vec<Tool>>,
+        policy: Option<Policy>,
     }
 
     /// Where events come from.
@@ -219,6 +221,24 @@ mod shapes {
         city: Option<String>,
         /// Database of autonomous systems.
         asn: Option<String>,
+        /// Database of anonymous addresses: VPNs, proxies, hosting, Tor.
+        anonymous: Option<String>,
+    }
+
+    /// Which format counts for an identity provider's logins, where several tell of the same ones; or "all". Logins that
+    /// the others tell are other activity. Where a source has the format entra_signin or sentinel_table, that one counts for
+    /// entra by default; else all do. A provider whose logins another one makes may name that one's format.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Logins {
+        /// Amazon Web Services: aws_cloudtrail.
+        aws: Option<String>,
+        /// Microsoft Entra: entra_signin, sentinel_table, sentinel_table.app_logins or m365_audit.
+        entra: Option<String>,
+        /// Google Workspace: google_workspace.
+        google: Option<String>,
+        /// Okta: okta.
+        okta: Option<String>,
     }
 
     /// Which events come in time.
@@ -241,6 +261,26 @@ mod shapes {
         show_objects: Option<bool>,
     }
 
+    /// What the company has decided, over what is generally agreed.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Policy {
+        /// Countries that people work in; a login from another one is an alert. Default: any.
+        allowed_countries: Option<Vec<String>>,
+        /// Local hours in which administrators work, as in "07-20".
+        admin_hours: Option<String>,
+        /// Applications whose logins must show a second factor; "*" is all, "admins" every administrator.
+        require_mfa: Option<Vec<String>>,
+        /// Applications of your own whose consents are ordinary.
+        first_party_apps: Option<Vec<String>>,
+        /// Scopes of a consent that are risky, beside the known ones.
+        risky_scopes: Option<Vec<String>>,
+        /// Rank of a sensitivity label, by its name or id: 0 public, 1 internal, 2 confidential, 3 secret.
+        labels: Option<BTreeMap<String, u8>>,
+        /// Tier of a role: 0 controls the tenant, 1 a service, 2 reads much.
+        roles: Option<BTreeMap<String, u8>>,
+    }
+
     /// A network.
     #[derive(JsonSchema)]
     #[schemars(deny_unknown_fields)]
@@ -249,7 +289,7 @@ mod shapes {
         cidr: String,
         /// For you.
         name: Option<String>,
-        /// corporate (the default), residential, mobile, hosting, vpn or unknown.
+        /// corporate (the default), residential, mobile, hosting, vpn, relay, tor, sase, satellite or unknown.
         class: Option<String>,
     }
 

@@ -13,6 +13,7 @@ use nightjar_detectors::settings::Settings;
 use super::problem::{ConfigErrors, Problem, nearest};
 use super::{Config, Source, ToolRule};
 use crate::decode::ClassInfo;
+use crate::logins;
 
 /// Version of the detectors; a release may change what they say.
 const CATALOG_VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -26,6 +27,8 @@ pub struct Hashes {
     pub city: Option<blake3::Hash>,
     /// The database of autonomous systems.
     pub asn: Option<blake3::Hash>,
+    /// The database of anonymous addresses.
+    pub anonymous: Option<blake3::Hash>,
     /// The shipped catalog of AI tools.
     pub tools: Option<blake3::Hash>,
 }
@@ -59,7 +62,8 @@ pub fn settings(
     directory: Directory,
     hashes: &Hashes,
 ) -> Result<(Settings, Lateness), ConfigErrors> {
-    let problems = unknown_names(config, classes);
+    let mut problems = unknown_names(config, classes);
+    problems.extend(logins::problems(config, classes));
     if !problems.is_empty() {
         return Err(ConfigErrors(problems));
     }
@@ -102,7 +106,7 @@ fn policy(config: &Config) -> Policy {
     let status = |rule: &ToolRule| (rule.name.to_lowercase(), rule.status);
     Policy {
         tools: config.tools.iter().map(status).collect(),
-        ..Policy::default()
+        ..config.policy.clone()
     }
 }
 
@@ -226,6 +230,9 @@ fn fingerprint(
     fields.add([u8::from(config.detection.show_objects)]);
     add_detectors(&mut fields, config);
     add_rules(&mut fields, config);
+    for field in super::policy::fields(&config.policy) {
+        fields.add(field);
+    }
     add_lateness(&mut fields, config, classes, lateness);
     for hash in [hashes.directory, hashes.city, hashes.asn, hashes.tools] {
         fields.add(
@@ -233,6 +240,16 @@ fn fingerprint(
                 .as_ref()
                 .map_or(&[][..], |bytes| bytes),
         );
+    }
+    for (provider, authority) in logins::departures(config) {
+        fields.add("logins");
+        fields.add(provider);
+        fields.add(authority);
+    }
+    // Whoever has none is as before there could be one.
+    if let Some(hash) = hashes.anonymous {
+        fields.add("anonymous");
+        fields.add(hash.as_bytes());
     }
     fields.0.finalize().to_hex()[..16].to_owned()
 }
@@ -287,19 +304,27 @@ fn add_rules(fields: &mut Fields, config: &Config) {
 }
 
 fn add_lateness(fields: &mut Fields, config: &Config, classes: &[ClassInfo], lateness: &Lateness) {
-    let mut add = |source: &str, class: &ClassInfo, millis: i64| {
+    let main = |class: &ClassInfo, row: &[i64]| {
+        let index = classes.iter().position(|main| main.name == class.format);
+        index.map(|index| row[index])
+    };
+    let mut add = |source: &str, class: &ClassInfo, millis: i64, row: &[i64]| {
+        // As late as the main class of its format: it says nothing of its own.
+        if class.class.is_some() && main(class, row) == Some(millis) {
+            return;
+        }
         fields.add("lateness");
         fields.add(source);
         fields.add(&class.name);
         fields.add(millis.to_le_bytes());
     };
     for (class, millis) in classes.iter().zip(&lateness.unlisted) {
-        add("", class, *millis);
+        add("", class, *millis, &lateness.unlisted);
     }
     for (name, source) in &config.sources {
         for (class, millis) in classes.iter().zip(lateness.for_source(name)) {
             if gives(source, class) {
-                add(name, class, *millis);
+                add(name, class, *millis, lateness.for_source(name));
             }
         }
     }
@@ -424,6 +449,7 @@ mod tests {
             "[grpc]\nlisten = \"127.0.0.1:1\"",
             "[admission]\nidle_after = \"never\"\nfuture_limit = \"1h\"",
             "[detectors.mass_download]\nenabled = true\nmin_objects = 25",
+            "[logins]\nokta = \"all\"",
             "zone = \"utc\"\ntenant = \"default\"",
         ] {
             assert_eq!(print(same), plain, "{same}");
@@ -440,6 +466,7 @@ mod tests {
             "[[networks]]\ncidr = \"203.0.113.0/24\"\nclass = \"vpn\"",
             "[[tools]]\nname = \"x\"",
             "[sources.okta]\nallowed_lateness = \"2h\"",
+            "[logins]\nentra = \"okta\"",
         ] {
             assert!(others.insert(print(other)), "{other}");
         }

@@ -66,6 +66,16 @@ name = "Acme Assistant"
 domains = ["*.AI.acme.example"]
 status = "sanctioned"
 since = 2026-03-01
+[policy]
+allowed_countries = ["Germany", "at"]
+admin_hours = "07-20"
+require_mfa = ["admins", "VPN"]
+first_party_apps = ["Acme Portal"]
+risky_scopes = ["acme.read"]
+[policy.labels]
+"4f2c-Confidential" = 2
+[policy.roles]
+"Payroll Admin" = 1
 "#;
 
 #[test]
@@ -123,6 +133,15 @@ fn every_key_is_read() {
             show_objects: true
         }
     );
+    let policy = &config.policy;
+    assert!(policy.allowed_countries.iter().eq(["AT", "DE"]));
+    assert_eq!(policy.admin_hours, Some((7, 20)));
+    assert!(policy.require_mfa.iter().eq(["admins", "vpn"]));
+    assert!(policy.first_party_apps.contains("acme portal"));
+    assert_eq!(policy.risky_scopes_of("Acme.Read"), ["Acme.Read"]);
+    assert_eq!(policy.label_rank("4F2C-confidential"), Some(2));
+    assert_eq!(policy.role_tier("payroll admin"), Some(1));
+    assert_eq!(policy.role_tier("Global Administrator"), Some(0));
     let params = &config.detectors["mass_download"].params;
     assert_eq!(
         (params["min_objects"], params["min_bytes"]),
@@ -505,6 +524,7 @@ fn the_schema_has_the_keys_that_are_read() {
         ("[grpc]", "Grpc"),
         ("[directory]", "Directory"),
         ("[geo]", "Geo"),
+        ("[logins]", "Logins"),
         ("[admission]", "Admission"),
         ("[detection]", "Detection"),
         ("[[networks]]\ncidr = \"::/0\"", "Network"),

@@ -42,6 +42,8 @@ pub enum Column {
     Model,
     Sensitivity,
     Session,
+    Method,
+    Reason,
 }
 
 /// Of what type a column's values are.
@@ -58,7 +60,7 @@ pub(crate) enum Type {
 
 impl Column {
     /// Every column, in the order of the schema.
-    pub const ALL: [Column; 29] = [
+    pub const ALL: [Column; 31] = [
         Column::Time,
         Column::Uid,
         Column::Activity,
@@ -88,6 +90,8 @@ impl Column {
         Column::Model,
         Column::Sensitivity,
         Column::Session,
+        Column::Method,
+        Column::Reason,
     ];
 
     /// The column's name.
@@ -122,6 +126,8 @@ impl Column {
             Column::Model => "model",
             Column::Sensitivity => "sensitivity",
             Column::Session => "session",
+            Column::Method => "method",
+            Column::Reason => "reason",
         }
     }
 
@@ -145,27 +151,25 @@ impl Column {
             IsAdmin | Interactive | Mfa | DeviceManaged => Type::Flag,
             Lat | Lon | RadiusKm => Type::Float,
             Count | Bytes | Tokens => Type::Number,
-            Activity | Outcome | Network | Kind => Type::Word,
+            Activity | Outcome | Network | Kind | Method | Reason => Type::Word,
             Asn => Type::System,
         }
     }
 
     /// This column's word list, where it has one.
     pub(crate) fn words(self) -> Option<Vec<&'static str>> {
+        macro_rules! list {
+            ($name:ident) => {
+                event::$name::ALL.iter().map(|word| word.as_str()).collect()
+            };
+        }
         Some(match self {
-            Column::Activity => event::Activity::ALL
-                .iter()
-                .map(|word| word.as_str())
-                .collect(),
-            Column::Outcome => event::Outcome::ALL
-                .iter()
-                .map(|word| word.as_str())
-                .collect(),
-            Column::Network => event::Network::ALL
-                .iter()
-                .map(|word| word.as_str())
-                .collect(),
-            Column::Kind => event::Kind::ALL.iter().map(|word| word.as_str()).collect(),
+            Column::Activity => list!(Activity),
+            Column::Outcome => list!(Outcome),
+            Column::Network => list!(Network),
+            Column::Kind => list!(Kind),
+            Column::Method => list!(Method),
+            Column::Reason => list!(Reason),
             _ => return None,
         })
     }

@@ -11,9 +11,11 @@ use super::keys::Keys;
 use super::language::{
     FormatFile, Literal, OneOrMore, SourceFile, SourceTable, SwitchFile, TestFile, TestTable, When,
 };
+use super::pairs::Pairs;
 use super::program::{Action, Change, Check, Fill, From, Program, Source, Switch, Test, Values};
+use super::recognition::Recognition;
 use super::row::Constant;
-use super::tree::{Node, Pairs, PathError, SlotId, TreeBuilder};
+use super::tree::{Node, PathError, SlotId, TreeBuilder};
 
 /// Keys that collectors wrap records in, in the order in which they are tried.
 pub(crate) const ENVELOPES: [&str; 17] = [
@@ -49,6 +51,7 @@ pub(crate) const TELEMETRY: [&str; 4] = [
 pub(crate) struct Compiled {
     pub(crate) tree: Vec<Node>,
     pub(crate) programs: Vec<Program>,
+    pub(crate) recognition: Recognition,
     pub(crate) constants: String,
     pub(crate) slots: usize,
 }
@@ -77,6 +80,10 @@ pub enum Mistake {
         "no way to tell the format's records from others; give `recognise` at least one table of tests"
     )]
     Unrecognisable,
+    #[error(
+        "the pairs {path:?} are read by another format, with their values in another order; give them in one order"
+    )]
+    Pairs { path: String },
     #[error("no column `time`; an event without a time cannot be judged")]
     NoTime,
 }
@@ -109,6 +116,7 @@ pub(crate) fn compile(inputs: &[Input<'_>]) -> Result<Compiled, (usize, Mistake)
     }
     Ok(Compiled {
         slots: compiler.tree.slots(),
+        recognition: Recognition::new(&programs, compiler.tree.slots()),
         tree: compiler.tree.finish(),
         programs,
         constants: compiler.constants,
@@ -139,11 +147,13 @@ impl Compiler {
         }
         self.rows = file.rows.clone();
         for (path, pairs) in &file.pairs {
-            let pairs = Pairs {
-                name: pairs.name.clone(),
-                values: pairs.values.clone(),
-            };
-            self.tree.pairs(path, file.rows.as_deref(), &pairs)?;
+            let pairs = Pairs::new(&pairs.name, &pairs.values)?;
+            if !self.tree.pairs(path, file.rows.as_deref(), &pairs)? {
+                return Err(Mistake::Pairs { path: path.clone() });
+            }
+        }
+        for path in &file.json {
+            self.tree.json(path, file.rows.as_deref())?;
         }
         let mut classes = Vec::new();
         for (name, class) in &file.classes {
@@ -158,7 +168,11 @@ impl Compiler {
         }
         let mut program = Program {
             last: file.last,
-            has_rows: file.rows.is_some(),
+            rows: file
+                .rows
+                .as_deref()
+                .map(|rows| self.tree.rows(rows))
+                .transpose()?,
             zone_minutes: zone_minutes(file.zone.as_deref().unwrap_or("UTC"))?,
             recognise,
             require: file

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use super::capture::{Captured, Reader, Slot};
+use super::capture::{Captured, Slot};
 use super::column::Column;
 use super::compile::{Compiled, ENVELOPES, TELEMETRY};
 use super::convert::HashKey;
@@ -13,7 +13,8 @@ use super::fill::Filler;
 use super::finish::{Ids, finish};
 use super::foreign::{self, otlp, otlp_protobuf};
 use super::guess::Guesses;
-use super::program::{Program, Texts, holds};
+use super::program::{Texts, holds};
+use super::reader::Reader;
 use super::row::{Row, Written};
 use super::scan::{Broken, Cursor, unescape};
 use super::tree::SlotId;
@@ -315,12 +316,10 @@ impl Decoder {
 
     fn capture(&mut self, text: &str) -> Result<(), Reject> {
         self.memory.captured.clear();
-        let mut reader = Reader {
-            tree: &self.compiled.tree,
-            cursor: Cursor::new(text),
-            out: &mut self.memory.captured,
-            guesses: &mut self.memory.guesses,
-        };
+        let Memory {
+            captured, guesses, ..
+        } = &mut self.memory;
+        let mut reader = Reader::new(&self.compiled.tree, text, captured, guesses);
         reader.record().map_err(|_| Reject::NotJson)
     }
 
@@ -332,14 +331,17 @@ impl Decoder {
             unescaped: &captured.unescaped,
             constants: &self.compiled.constants,
         };
-        let knows = |program: &Program| {
-            program.last == last
-                && program
-                    .recognise
-                    .iter()
-                    .any(|tests| holds(tests, &captured.slots, texts))
-        };
-        self.compiled.programs.iter().position(knows)
+        let table = &self.compiled.recognition;
+        let mut candidates = table.candidates(captured.touched(), last);
+        while candidates != 0 {
+            let at = candidates.trailing_zeros() as usize;
+            candidates &= candidates - 1;
+            let mut tables = self.compiled.programs[at].recognise.iter();
+            if tables.any(|tests| holds(tests, &captured.slots, texts)) {
+                return Some(at);
+            }
+        }
+        None
     }
 
     /// Opens the values that may hold a record, in the order of [`ENVELOPES`].
@@ -369,33 +371,33 @@ impl Decoder {
 
     /// Hands over the rows of a recognised record.
     fn emit(&mut self, program: usize, text: &str, at: &mut Record<'_>) -> Result<(), Reject> {
-        let has_rows = self.compiled.programs[program].has_rows && self.memory.captured.has_rows;
-        if !has_rows {
+        let rows = self.compiled.programs[program].rows;
+        let Some(list) = rows.filter(|list| self.memory.captured.scopes.saw(*list)) else {
             self.row(program, text, true, at);
             return Ok(());
-        }
+        };
         self.memory.ids.begin();
-        let ends = std::mem::take(&mut self.memory.captured.row_ends);
-        let rows = std::mem::take(&mut self.memory.captured.row_slots);
-        let mut start = 0;
-        for end in &ends {
+        let scopes = std::mem::take(&mut self.memory.captured.scopes);
+        let mut empty = true;
+        for row in scopes.elements(list) {
             let slots = &mut self.memory.captured.slots;
-            for (id, slot) in &rows[start..*end] {
-                let before = std::mem::replace(&mut slots[usize::from(*id)], *slot);
-                self.memory.overridden.push((*id, before));
-            }
-            start = *end;
+            let overridden = &mut self.memory.overridden;
+            scopes.values(row, &mut |id, slot| {
+                let before = std::mem::replace(&mut slots[usize::from(id)], slot);
+                overridden.push((id, before));
+            });
+            empty = false;
             self.row(program, text, false, at);
+            // What was overridden twice is put back twice.
             let slots = &mut self.memory.captured.slots;
-            for (id, before) in self.memory.overridden.drain(..) {
+            while let Some((id, before)) = self.memory.overridden.pop() {
                 slots[usize::from(id)] = before;
             }
         }
-        if ends.is_empty() {
+        if empty {
             at.sink.ignored();
         }
-        self.memory.captured.row_ends = ends;
-        self.memory.captured.row_slots = rows;
+        self.memory.captured.scopes = scopes;
         Ok(())
     }
 
@@ -432,7 +434,7 @@ impl Decoder {
             }
             Ok(true) => {}
         }
-        finish(&mut filler, self.options.show_objects);
+        finish(&mut filler, &self.options);
         let class = filler.class();
         let mut row = filler.row.finish(&memory.written);
         (row.class, row.offset) = (class, at.offset);

@@ -134,8 +134,13 @@ impl<'a> Filler<'a, '_> {
     fn sum(&self, column: Column, plus: &[u16], minus: &[u16]) -> Result<Option<u64>, Reject> {
         let mut total = None;
         for id in plus {
-            if let Some(number) = self.volume_of(column, self.slots[usize::from(*id)])? {
+            let slot = self.slots[usize::from(*id)];
+            if let Some(number) = self.volume_of(column, slot)? {
                 total = Some(total.unwrap_or(0u64).saturating_add(number));
+            }
+            for text in self.texts.all(slot) {
+                let number = volume(column, text)?.unwrap_or(0);
+                total = Some(total.unwrap_or(0).saturating_add(number));
             }
         }
         for id in minus {
@@ -148,7 +153,7 @@ impl<'a> Filler<'a, '_> {
 
     fn volume_of(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
         match slot.tag {
-            Tag::Absent => Ok(None),
+            Tag::Absent | Tag::All => Ok(None),
             Tag::Number | Tag::Text => volume(column, self.texts.get(slot.piece)),
             _ => Err(Reject::WrongType { column }),
         }
@@ -199,12 +204,15 @@ impl<'a> Filler<'a, '_> {
     }
 
     fn translate(&self, slot: Slot, values: &Values) -> Option<Constant> {
-        let text = self.texts.scalar(slot)?;
-        let known = values
-            .words
-            .get(text.as_bytes())
-            .and_then(|at| values.constants.get(usize::from(at)));
-        known.copied().or(values.otherwise)
+        let known = |text: &str| {
+            let at = values.words.get(text.as_bytes())?;
+            values.constants.get(usize::from(at)).copied()
+        };
+        if slot.tag == Tag::All {
+            // The first that means something.
+            return self.texts.all(slot).find_map(known).or(values.otherwise);
+        }
+        known(self.texts.scalar(slot)?).or(values.otherwise)
     }
 
     fn tool(&self, text: &str) -> Option<std::sync::Arc<str>> {
@@ -224,8 +232,39 @@ impl<'a> Filler<'a, '_> {
     ) -> Result<(), Reject> {
         match self.texts.scalar(slot) {
             Some(text) => self.typed(column, slot.tag, text, change),
+            None if slot.tag == Tag::All => {
+                self.joined(column, slot);
+                Ok(())
+            }
             None if column.is_needed() => Err(Reject::WrongType { column }),
             None => Ok(()),
+        }
+    }
+
+    /// The scalars of a list in one text, with spaces between them; columns of other types take none.
+    fn joined(&mut self, column: Column, slot: Slot) {
+        let mut joined = String::new();
+        for text in self
+            .texts
+            .all(slot)
+            .filter(|text| !convert::says_nothing(text))
+        {
+            if !joined.is_empty() {
+                joined.push(' ');
+            }
+            joined.push_str(text);
+        }
+        let is_name = matches!(
+            column,
+            Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity
+        );
+        if joined.is_empty() || !is_name {
+            return;
+        }
+        if NAME_BYTES_MAX < joined.len() {
+            self.hash(column, &joined);
+        } else {
+            self.write(column, |written| written.push_str(&joined));
         }
     }
 
@@ -317,6 +356,21 @@ impl<'a> Filler<'a, '_> {
         let name = self.written.get(Column::Object).or(self.row.draft.object);
         if let Some(hash) = name.map(|name| self.key.hash(name)) {
             self.write(Column::Object, |written| convert::push_hex(hash, written));
+        }
+    }
+
+    /// Calls an AI tool by its one name.
+    pub(crate) fn name_tool(&mut self, names: &ToolLookup) {
+        let Some(app) = self.written.get(Column::App).or(self.row.draft.app) else {
+            return;
+        };
+        let name = if convert::is_lower(app.as_bytes()) {
+            names(app)
+        } else {
+            names(&app.to_ascii_lowercase())
+        };
+        if let Some(name) = name.filter(|name| **name != *app) {
+            self.write(Column::App, |written| written.push_str(&name));
         }
     }
 

@@ -7,13 +7,16 @@ use std::fmt::Write;
 
 use nightjar_detectors::event::{Activity, Draft};
 
-use super::Sink;
 use super::column::Column;
 use super::convert;
 use super::fill::Filler;
+use super::{DecodeOptions, Sink};
 
 /// What depends on several columns.
-pub(crate) fn finish(filler: &mut Filler<'_, '_>, show_objects: bool) {
+pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
+    if filler.row.draft.activity == Some(Activity::AiUse) {
+        filler.name_tool(&*options.names);
+    }
     let row = &mut filler.row;
     if row.has(Column::Lat) || row.has(Column::Lon) {
         let draft = &mut row.draft;
@@ -34,7 +37,7 @@ pub(crate) fn finish(filler: &mut Filler<'_, '_>, show_objects: bool) {
             | Activity::MailboxRule
             | Activity::Other
     );
-    if named && row.has(Column::Object) && !show_objects && !row.object_hashed {
+    if named && row.has(Column::Object) && !options.show_objects && !row.object_hashed {
         filler.hash_object();
     }
 }

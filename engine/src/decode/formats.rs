@@ -318,7 +318,9 @@ fn classes(name: &str, file: &FormatFile) -> Result<Vec<ClassInfo>, Mistake> {
             .iter()
             .map(|word| activity(word))
             .collect::<Result<Vec<_>, _>>()?;
-        theirs.extend(activities.iter().copied());
+        if !entry.shared {
+            theirs.extend(activities.iter().copied());
+        }
         others.push(ClassInfo {
             name: format!("{name}.{class}"),
             format: name.to_owned(),

@@ -27,6 +27,9 @@ pub(crate) struct FormatFile {
     /// A list whose elements are rows.
     #[serde(default)]
     pub(crate) rows: Option<String>,
+    /// Texts that may hold JSON, which is read as if it stood there.
+    #[serde(default)]
+    pub(crate) json: Vec<String>,
     /// Rows in which one of these columns is missing are no activity.
     #[serde(default)]
     pub(crate) require: Vec<Column>,
@@ -56,6 +59,9 @@ pub(crate) struct ClassFile {
     pub(crate) lateness: String,
     pub(crate) when: When,
     pub(crate) activities: Vec<String>,
+    /// The main class has these activities too.
+    #[serde(default)]
+    pub(crate) shared: bool,
 }
 
 /// What holds for records that pass some tests.

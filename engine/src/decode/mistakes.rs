@@ -69,6 +69,7 @@ fn mistake(mistake: &Mistake, text: &str) -> (usize, String, String) {
             suggestion = nearest(name, super::Column::Activity.words().unwrap_or_default());
             name.clone()
         }
+        Mistake::Pairs { path } => path.clone(),
         Mistake::EmptyTest => "{}".to_owned(),
         Mistake::Unrecognisable => "recognise".to_owned(),
         Mistake::NoTime => "[columns]".to_owned(),

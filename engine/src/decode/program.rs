@@ -3,18 +3,19 @@
 //! Invariant: a program reads slots only, so a row is a function of the record. For each column the
 //! first source with a value decides: matching rules in order, then switches, then `columns`.
 
-use super::capture::{Piece, Place, Slot, Tag};
+use super::capture::{END, Piece, Place, Slot, Tag};
 use super::column::Column;
 use super::keys::Keys;
 use super::language::AddressRule;
 use super::row::Constant;
-use super::tree::SlotId;
+use super::tree::{NodeId, SlotId};
 
 /// A format, ready to run.
 #[derive(Debug)]
 pub(crate) struct Program {
     pub(crate) last: bool,
-    pub(crate) has_rows: bool,
+    /// The list whose elements are rows.
+    pub(crate) rows: Option<NodeId>,
     pub(crate) zone_minutes: i32,
     pub(crate) recognise: Vec<Vec<Test>>,
     pub(crate) require: u32,
@@ -164,6 +165,16 @@ impl<'a> Texts<'a> {
             .unwrap_or_default()
     }
 
+    /// The scalars of a list that were noted together.
+    pub(crate) fn all(self, slot: Slot) -> impl Iterator<Item = &'a str> {
+        let text = if slot.tag == Tag::All {
+            self.get(slot.piece)
+        } else {
+            ""
+        };
+        text.split_terminator(END)
+    }
+
     /// A scalar's characters; nothing for containers.
     #[inline(always)]
     pub(crate) fn scalar(self, slot: Slot) -> Option<&'a str> {
@@ -171,7 +182,7 @@ impl<'a> Texts<'a> {
             Tag::Text | Tag::Number => Some(self.get(slot.piece)),
             Tag::True => Some("true"),
             Tag::False => Some("false"),
-            Tag::Absent | Tag::Container => None,
+            Tag::Absent | Tag::Container | Tag::All => None,
         }
     }
 }
@@ -194,18 +205,28 @@ impl Test {
         if let Check::Exists(wanted) = self.check {
             return (slot.tag != Tag::Absent) == wanted;
         }
-        let Some(text) = texts.scalar(slot) else {
-            return matches!(self.check, Check::NotIn(_));
-        };
+        if slot.tag == Tag::All {
+            // Of several values, one must be as wanted, and none as unwanted.
+            let mut all = texts.all(slot);
+            return match self.check {
+                Check::NotIn(_) => all.all(|text| self.fits(text.as_bytes())),
+                _ => all.any(|text| self.fits(text.as_bytes())),
+            };
+        }
+        match texts.scalar(slot) {
+            Some(text) => self.fits(text.as_bytes()),
+            None => matches!(self.check, Check::NotIn(_)),
+        }
+    }
+
+    fn fits(&self, text: &[u8]) -> bool {
         let any = |parts: &[String], fits: fn(&[u8], &[u8]) -> bool| {
-            parts
-                .iter()
-                .any(|part| fits(text.as_bytes(), part.as_bytes()))
+            parts.iter().any(|part| fits(text, part.as_bytes()))
         };
         match &self.check {
-            Check::Exists(_) => true,
-            Check::In(words) => words.get(text.as_bytes()).is_some(),
-            Check::NotIn(words) => words.get(text.as_bytes()).is_none(),
+            Check::Exists(wanted) => *wanted,
+            Check::In(words) => words.get(text).is_some(),
+            Check::NotIn(words) => words.get(text).is_none(),
             Check::Prefix(parts) => any(parts, |text, part| {
                 text.get(..part.len())
                     .is_some_and(|start| start.eq_ignore_ascii_case(part))

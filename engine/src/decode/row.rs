@@ -3,7 +3,7 @@
 //! Invariant: a row borrows its texts from the record and the formats; what was written is laid over it
 //! at the end, when nothing is written any more.
 
-use nightjar_detectors::event::{Activity, Draft, Kind, Network, Outcome};
+use nightjar_detectors::event::{Activity, Draft, Kind, Method, Network, Outcome, Reason};
 
 use super::capture::Piece;
 use super::column::Column;
@@ -16,6 +16,8 @@ pub(crate) enum Constant {
     Outcome(Outcome),
     Network(Network),
     Kind(Kind),
+    Method(Method),
+    Reason(Reason),
     Flag(bool),
     Number(u64),
     Float(f64),
@@ -30,6 +32,8 @@ impl Constant {
             Column::Outcome => Outcome::parse(text).map(Constant::Outcome),
             Column::Network => Network::parse(text).map(Constant::Network),
             Column::Kind => Kind::parse(text).map(Constant::Kind),
+            Column::Method => Method::parse(text).map(Constant::Method),
+            Column::Reason => Reason::parse(text).map(Constant::Reason),
             _ => None,
         }
     }
@@ -64,6 +68,8 @@ impl<'a> Row<'a> {
             (_, Constant::Outcome(word)) => draft.outcome = Some(word),
             (_, Constant::Network(word)) => draft.network = Some(word),
             (_, Constant::Kind(word)) => draft.kind = Some(word),
+            (_, Constant::Method(word)) => draft.method = Some(word),
+            (_, Constant::Reason(word)) => draft.reason = Some(word),
             (_, Constant::System(number)) => draft.asn = Some(number),
             (Column::IsAdmin, Constant::Flag(flag)) => draft.is_admin = Some(flag),
             (Column::Interactive, Constant::Flag(flag)) => draft.interactive = Some(flag),

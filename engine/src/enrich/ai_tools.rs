@@ -63,6 +63,8 @@ impl Instance {
 #[derive(Debug, Clone)]
 pub struct AiTools {
     tools: Vec<Tool>,
+    /// By every name that sources give it, in lower case.
+    names: HashMap<Box<str>, u32, BuildHasherDefault<TextHasher>>,
     domains: HashMap<Box<str>, Domain, BuildHasherDefault<TextHasher>>,
 }
 
@@ -89,6 +91,9 @@ struct ShippedTool {
     category: String,
     #[serde(default)]
     instance: Instance,
+    /// Other names that sources give it.
+    #[serde(default)]
+    names: Vec<String>,
     /// None where the tool has no host of its own, and other logs name it.
     domains: Vec<String>,
 }
@@ -101,6 +106,7 @@ impl AiTools {
         });
         let mut tools = AiTools {
             tools: Vec::new(),
+            names: HashMap::default(),
             domains: HashMap::default(),
         };
         for tool in shipped.tools {
@@ -110,6 +116,7 @@ impl AiTools {
                 vendor,
                 category,
                 instance,
+                names,
                 domains,
             } = tool;
             let index = tools.add(Tool {
@@ -120,11 +127,12 @@ impl AiTools {
                 status,
                 since,
             });
+            names.iter().for_each(|name| tools.call(name, index));
             domains.iter().for_each(|domain| tools.claim(domain, index));
         }
         for rule in rules {
             let index = match tools.position(&rule.name) {
-                Some(index) => index as u32,
+                Some(index) => index,
                 None => tools.add(Tool {
                     name: rule.name.as_str().into(),
                     vendor: String::new(),
@@ -154,14 +162,17 @@ impl AiTools {
         &self.tools
     }
 
-    /// The tool of this name, whatever its case: how sources that know no host tell it.
+    /// The tool of this name, or of another that sources give it, whatever its case: how sources that know no
+    /// host tell it.
     pub fn named(&self, name: &str) -> Option<&Tool> {
-        self.tools.get(self.position(name)?)
+        self.tools.get(self.position(name)? as usize)
     }
 
-    fn position(&self, name: &str) -> Option<usize> {
-        let known = |tool: &Tool| tool.name.eq_ignore_ascii_case(name);
-        self.tools.iter().position(known)
+    fn position(&self, name: &str) -> Option<u32> {
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return self.names.get(&*name.to_ascii_lowercase()).copied();
+        }
+        self.names.get(name).copied()
     }
 
     /// The tool that a host serves. Case, a port and a dot at the end do not matter. Allocates nothing.
@@ -196,8 +207,16 @@ impl AiTools {
     }
 
     fn add(&mut self, tool: Tool) -> u32 {
+        let index = self.tools.len() as u32;
+        self.call(&tool.name, index);
         self.tools.push(tool);
-        self.tools.len() as u32 - 1
+        index
+    }
+
+    /// Gives a name to a tool; the first to bear it keeps it.
+    fn call(&mut self, name: &str, index: u32) {
+        let name = name.to_ascii_lowercase().into();
+        self.names.entry(name).or_insert(index);
     }
 
     /// Gives a domain to a tool; the last to claim it has it.
@@ -303,6 +322,20 @@ mod tests {
             "watsonx",
         ] {
             assert!(tools.named(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_tool_is_found_by_the_names_that_vendors_give_it() {
+        let tools = AiTools::new(&[]);
+        let name = |name: &str| tools.named(name).map(|tool| &*tool.name);
+        assert_eq!(name("OpenAI-ChatGPT"), Some("chatgpt"));
+        assert_eq!(name("Claude"), Some("claude.ai"));
+        assert_eq!(name("Google Gemini"), Some("gemini"));
+        assert_eq!(name("tables"), None);
+        // No other name takes a tool its own.
+        for tool in tools.all() {
+            assert_eq!(name(&tool.name), Some(&*tool.name));
         }
     }
 

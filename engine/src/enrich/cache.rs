@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use nightjar_detectors::event::Network;
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
-use super::geo::{Geo, Place};
+use super::geo::{Answer, Geo, Place};
 use super::networks::{Networks, is_private_address};
 use crate::config::number_of;
 
@@ -38,6 +38,8 @@ pub struct Found {
     pub asn: Option<u32>,
     /// As configured.
     pub network: Option<Network>,
+    /// As the databases have it.
+    pub known_network: Option<Network>,
 }
 
 impl Found {
@@ -54,12 +56,17 @@ impl Found {
                 ..Found::default()
             };
         }
-        let (place, asn) = geo.look_up(address);
+        let Answer {
+            place,
+            asn,
+            network: known_network,
+        } = geo.look_up(address);
         Found {
             is_private: false,
             place,
             asn,
             network,
+            known_network,
         }
     }
 }

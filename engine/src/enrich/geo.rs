@@ -1,4 +1,4 @@
-//! Places and autonomous systems of addresses, from databases in MaxMind's format.
+//! Places, autonomous systems and classes of addresses, from databases in MaxMind's format.
 //!
 //! Invariant: a damaged database is refused at start or gives unknown places, and never a panic.
 
@@ -7,9 +7,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use maxminddb::{MaxMindDbError, Reader};
+use nightjar_detectors::event::Network;
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
+use super::network_classes::{AnonymousRecord, Traits};
 use crate::config::{Config, ConfigErrors, Place as Setting, Problem};
 
 /// Databases up to this size are read through at start; that takes a second. Larger ones are probed.
@@ -23,6 +25,18 @@ const PROBES: u32 = 4096;
 pub struct Geo {
     city: Option<Database>,
     asn: Option<Database>,
+    anonymous: Option<Database>,
+}
+
+/// What the databases know of an address.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Answer {
+    /// Where it is.
+    pub place: Option<Place>,
+    /// Its autonomous system.
+    pub asn: Option<u32>,
+    /// What its network is.
+    pub network: Option<Network>,
 }
 
 #[derive(Debug)]
@@ -56,6 +70,8 @@ struct CityRecord<'a> {
     subdivisions: Vec<Named<'a>>,
     #[serde(default)]
     location: Location,
+    #[serde(borrow, default)]
+    traits: Traits<'a>,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,7 +136,7 @@ impl Geo {
     /// Opens the configured databases.
     ///
     /// # Errors
-    /// With everything that is wrong with either.
+    /// With everything that is wrong with any of them.
     pub fn open(config: &Config) -> Result<Geo, ConfigErrors> {
         let mut problems = Vec::new();
         let mut open = |file: &Option<_>, setting: &str, kinds: &[&str], probe: Probe| {
@@ -136,8 +152,18 @@ impl Geo {
         let asn = open(&config.geo.asn, "geo.asn", &["ASN", "ISP"], |reader, ip| {
             reader.lookup(ip)?.decode::<AsnRecord>().map(|_| ())
         });
+        let anonymous = open(
+            &config.geo.anonymous,
+            "geo.anonymous",
+            &["Anonymous"],
+            |reader, ip| reader.lookup(ip)?.decode::<AnonymousRecord>().map(|_| ()),
+        );
         if problems.is_empty() {
-            Ok(Geo { city, asn })
+            Ok(Geo {
+                city,
+                asn,
+                anonymous,
+            })
         } else {
             Err(ConfigErrors(problems))
         }
@@ -145,32 +171,39 @@ impl Geo {
 
     /// Whether no database is configured.
     pub fn is_empty(&self) -> bool {
-        self.city.is_none() && self.asn.is_none()
+        self.city.is_none() && self.asn.is_none() && self.anonymous.is_none()
     }
 
-    /// Content hashes of the city database and of that of autonomous systems.
-    pub fn hashes(&self) -> (Option<blake3::Hash>, Option<blake3::Hash>) {
-        let hash = |database: &Option<Database>| database.as_ref().map(|database| database.hash);
-        (hash(&self.city), hash(&self.asn))
+    /// Content hashes of the databases of cities, of autonomous systems and of anonymous addresses.
+    pub fn hashes(&self) -> [Option<blake3::Hash>; 3] {
+        [&self.city, &self.asn, &self.anonymous]
+            .map(|database| database.as_ref().map(|database| database.hash))
     }
 
-    /// Place and autonomous system of an address, as far as the databases know them.
-    pub fn look_up(&self, address: IpAddr) -> (Option<Place>, Option<u32>) {
-        let place = self
-            .city
-            .as_ref()
-            .and_then(|city| place(&city.reader, address));
-        let asn = self
-            .asn
-            .as_ref()
-            .and_then(|asn| system(&asn.reader, address));
-        (place, asn)
+    /// What the databases know of an address.
+    pub fn look_up(&self, address: IpAddr) -> Answer {
+        let (place, by_users) = match &self.city {
+            Some(city) => place(&city.reader, address),
+            None => (None, None),
+        };
+        let network = self.anonymous.as_ref();
+        let network = network.and_then(|database| anonymous(&database.reader, address));
+        Answer {
+            place,
+            asn: self
+                .asn
+                .as_ref()
+                .and_then(|asn| system(&asn.reader, address)),
+            network: network.or(by_users),
+        }
     }
 }
 
 // A record that cannot be decoded is an unknown place: the next one may be sound.
-fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Option<Place> {
-    let record: CityRecord<'_> = reader.lookup(address).ok()?.decode().ok()??;
+fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> (Option<Place>, Option<Network>) {
+    let Some(record) = decoded::<CityRecord<'_>>(reader, address) else {
+        return (None, None);
+    };
     let location = &record.location;
     let is_position = |(lat, lon): &(f64, f64)| lat.abs() <= 90.0 && lon.abs() <= 180.0;
     let place = Place {
@@ -188,11 +221,20 @@ fn place(reader: &Reader<Vec<u8>>, address: IpAddr) -> Option<Place> {
             .filter(is_position),
         radius_km: location.accuracy_radius.0,
     };
-    (place != Place::default()).then_some(place)
+    let place = (place != Place::default()).then_some(place);
+    (place, record.traits.class())
+}
+
+fn decoded<'r, T: Deserialize<'r>>(reader: &'r Reader<Vec<u8>>, address: IpAddr) -> Option<T> {
+    reader.lookup(address).ok()?.decode().ok()?
+}
+
+fn anonymous(reader: &Reader<Vec<u8>>, address: IpAddr) -> Option<Network> {
+    decoded::<AnonymousRecord>(reader, address)?.class()
 }
 
 fn system(reader: &Reader<Vec<u8>>, address: IpAddr) -> Option<u32> {
-    let record: AsnRecord = reader.lookup(address).ok()?.decode().ok()??;
+    let record: AsnRecord = decoded(reader, address)?;
     let number = record.autonomous_system_number.0?;
     (1.0..=f64::from(u32::MAX))
         .contains(&number)
@@ -262,7 +304,11 @@ mod tests {
 
     fn config(city: Option<PathBuf>, asn: Option<PathBuf>) -> Config {
         let mut config = Config::defaults();
-        config.geo = crate::config::Geo { city, asn };
+        config.geo = crate::config::Geo {
+            city,
+            asn,
+            anonymous: None,
+        };
         config
     }
 
@@ -284,7 +330,7 @@ mod tests {
         let geo = Geo::open(&config(Some(folder.join("GeoIP2-City-Test.mmdb")), None)).unwrap();
         let mut places = 0;
         for (ip, record) in expected(folder.join("GeoIP2-City-Test.json")) {
-            let place = geo.look_up(ip).0.unwrap_or_default();
+            let place = geo.look_up(ip).place.unwrap_or_default();
             assert_eq!(
                 place.country.as_deref(),
                 record["country"]["iso_code"].as_str(),
@@ -317,7 +363,7 @@ mod tests {
         }
         assert!(200 < places, "{places}");
         let public = "198.51.100.7".parse().unwrap();
-        assert_eq!(geo.look_up(public), (None, None));
+        assert_eq!(geo.look_up(public), Answer::default());
     }
 
     #[test]
@@ -328,8 +374,40 @@ mod tests {
             let number = record["autonomous_system_number"]
                 .as_u64()
                 .map(|number| number as u32);
-            assert_eq!(geo.look_up(ip).1, number, "{ip}");
+            assert_eq!(geo.look_up(ip).asn, number, "{ip}");
         }
+    }
+
+    /// Every flag of the anonymous-IP databases makes a class, Tor before all others.
+    #[test]
+    fn anonymous_addresses_have_a_class() {
+        let Some(folder) = data() else { return };
+        for name in ["GeoIP2-Anonymous-IP-Test", "GeoIP-Anonymous-Plus-Test"] {
+            let mut config = config(None, None);
+            config.geo.anonymous = Some(folder.join(format!("{name}.mmdb")));
+            let geo = Geo::open(&config).unwrap();
+            assert!(!geo.is_empty());
+            let class = |ip: &str| geo.look_up(ip.parse().unwrap()).network;
+            assert_eq!(class("198.51.100.7"), None, "{name}");
+            if name.contains("Plus") {
+                continue;
+            }
+            for (ip, expected) in [
+                ("1.2.0.1", Network::Vpn),
+                ("1.124.213.1", Network::Tor),
+                ("81.2.69.160", Network::Tor),
+                ("71.160.223.5", Network::Hosting),
+                ("186.30.236.1", Network::Vpn),
+                ("6.1.0.4", Network::Residential),
+                ("abcd:1000::1", Network::Vpn),
+            ] {
+                assert_eq!(class(ip), Some(expected), "{ip}");
+            }
+        }
+        let mut config = config(None, None);
+        config.geo.anonymous = Some(folder.join("GeoLite2-ASN-Test.mmdb"));
+        let refused = Geo::open(&config).unwrap_err().to_string();
+        assert!(refused.contains("holds Anonymous"), "{refused}");
     }
 
     /// A damaged or mistaken file is one clear problem at start.

@@ -197,6 +197,7 @@ fn source(source: SourceStatus) -> pb::SourceStatus {
         conflicts: source.conflicts,
         late: source.late,
         quarantined: source.quarantined,
+        other_logins: source.other_logins,
         partitions: source.partitions.into_iter().map(partition).collect(),
     }
 }

@@ -73,6 +73,8 @@ pub struct SourceStatus {
     pub late: u64,
     /// Records that could not be read.
     pub quarantined: u64,
+    /// Rows that tell a login which another format tells too.
+    pub other_logins: u64,
     /// By number.
     pub partitions: Vec<PartitionStatus>,
 }

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::chunk::Chunk;
-use super::health::Nurse;
+use super::health::{Health, Nurse};
 use super::history::Past;
 use super::meta::{Meta, Position};
 use super::patience::PatientAlerts;
@@ -165,11 +165,13 @@ impl<'a> Driver<'a> {
             self.publish_when_due(chunks.is_empty())?;
             self.checkpoint_when_due()?;
             self.prune_when_due()?;
+            self.publish_outages()?;
             self.status.measure(chunks.len(), &self.writer);
             self.status
                 .tell_when_due(STATUS_EVERY, &self.core, self.alerts);
         }
         self.publish_open(true)?;
+        self.publish_outages()?;
         self.checkpoint()?;
         let Driver {
             writer,
@@ -223,7 +225,7 @@ impl<'a> Driver<'a> {
                 .insert(self.partitions[moved.partition].clone(), position);
         }
         self.status.note(&chunk, &self.partitions, &self.meta);
-        self.publish_health(&chunk)?;
+        self.publish_health(&chunk.health)?;
         for (source, counts) in chunk.counts {
             self.finished.counts.entry(source).or_default().add(counts);
         }
@@ -256,9 +258,9 @@ impl<'a> Driver<'a> {
     }
 
     /// Blind spots are told whatever is being replayed.
-    fn publish_health(&mut self, chunk: &Chunk) -> Result<(), RunError> {
+    fn publish_health(&mut self, health: &[Health]) -> Result<(), RunError> {
         let now_ms = chrono::Utc::now().timestamp_millis();
-        let alerts = self.nurse.alerts(&chunk.health, &self.setup.world, now_ms);
+        let alerts = self.nurse.alerts(health, &self.setup.world, now_ms);
         if alerts.is_empty() {
             return Ok(());
         }
@@ -267,6 +269,12 @@ impl<'a> Driver<'a> {
         }
         self.alerts.publish(&alerts, None)?;
         Ok(())
+    }
+
+    fn publish_outages(&mut self) -> Result<(), RunError> {
+        let over = self.alerts.take_outages().into_iter();
+        let over: Vec<Health> = over.map(Health::NotStored).collect();
+        self.publish_health(&over)
     }
 
     fn observe(&mut self, batches: &[arrow::array::RecordBatch]) {

@@ -11,18 +11,20 @@ use nightjar_detectors::event::time_text;
 use nightjar_detectors::time::day_text;
 use nightjar_detectors::world::World;
 
+use super::patience::Outage;
 use crate::clock::Partition;
 
 /// Times are told to five minutes.
 const GRAIN_MS: i64 = 300_000;
 
 /// What health alerts are called in filters.
-pub const HEALTH_NAMES: [&str; 5] = [
+pub const HEALTH_NAMES: [&str; 6] = [
     "records_lost",
     "topic_gone",
     "topic_made_anew",
     "source_silent",
     "clock_ahead",
+    "not_stored",
 ];
 
 /// Something that cannot be seen, or was not.
@@ -48,6 +50,8 @@ pub(super) enum Health {
     },
     /// Stamps lie in the future.
     Ahead { topic: String, ahead_ms: i64 },
+    /// Nothing could be stored for a while, so nothing was read.
+    NotStored(Outage),
 }
 
 impl Health {
@@ -67,6 +71,7 @@ impl Health {
 
     fn topic(&self) -> &str {
         match self {
+            Health::NotStored(outage) => outage.what,
             Health::Lost { partition, .. } => &partition.topic,
             Health::Gone { topic }
             | Health::Anew { topic, .. }
@@ -77,13 +82,14 @@ impl Health {
     }
 
     fn name(&self) -> &'static str {
-        let [lost, gone, anew, silent, ahead] = HEALTH_NAMES;
+        let [lost, gone, anew, silent, ahead, not_stored] = HEALTH_NAMES;
         match self {
             Health::Lost { .. } => lost,
             Health::Gone { .. } => gone,
             Health::Anew { .. } => anew,
             Health::Silent { .. } | Health::HeardAgain { .. } => silent,
             Health::Ahead { .. } => ahead,
+            Health::NotStored(_) => not_stored,
         }
     }
 
@@ -96,13 +102,14 @@ impl Health {
             Health::Silent { since_ms, .. } | Health::HeardAgain { since_ms, .. } => {
                 since_ms.to_string()
             }
+            Health::NotStored(outage) => outage.since_ms.to_string(),
             Health::Gone { .. } | Health::Anew { .. } | Health::Ahead { .. } => String::new(),
         }
     }
 
     fn severity(&self) -> Severity {
         match self {
-            Health::Lost { .. } | Health::Gone { .. } => Severity::High,
+            Health::Lost { .. } | Health::Gone { .. } | Health::NotStored(_) => Severity::High,
             Health::Anew { .. } | Health::Silent { .. } | Health::Ahead { .. } => Severity::Medium,
             Health::HeardAgain { .. } => Severity::Info,
         }
@@ -142,6 +149,13 @@ impl Health {
                 "records of {topic} are stamped up to {} ahead of this machine's clock; they count as arriving when read",
                 span_text(*ahead_ms)
             ),
+            Health::NotStored(outage) => format!(
+                "{} could not be stored from {} to {}: {}; nothing was read meanwhile, and nothing is lost",
+                outage.what,
+                time_text(outage.since_ms),
+                time_text(outage.until_ms),
+                outage.error
+            ),
         }
     }
 
@@ -167,6 +181,10 @@ impl Health {
             Health::Ahead { .. } => {
                 &["check the clocks of the producers, and the unit of their timestamps"]
             }
+            Health::NotStored(_) => &[
+                "give the state folder room, or shorten what [retention] keeps",
+                "check that the lag goes back to zero",
+            ],
         };
         steps.iter().map(|step| (*step).to_owned()).collect()
     }
@@ -177,6 +195,7 @@ impl Health {
             Health::HeardAgain {
                 since_ms, until_ms, ..
             } => (*since_ms, *until_ms),
+            Health::NotStored(outage) => (outage.since_ms, outage.until_ms),
             _ => (now_ms, now_ms),
         }
     }
@@ -186,6 +205,7 @@ impl Health {
             Health::Lost { from, to, .. } => to - from,
             Health::Silent { .. } | Health::HeardAgain { .. } => 0,
             Health::Ahead { ahead_ms, .. } => *ahead_ms,
+            Health::NotStored(outage) => outage.until_ms - outage.since_ms,
             Health::Gone { .. } | Health::Anew { .. } => 1,
         };
         count as f64
@@ -195,9 +215,13 @@ impl Health {
         let now_ms = now_ms - now_ms.rem_euclid(GRAIN_MS);
         let (start, end) = self.span(now_ms);
         let tenant = world.settings.tenant.clone();
+        let (kind, id) = match self {
+            Health::NotStored(_) => ("tenant", tenant.as_str()),
+            _ => ("source", self.topic()),
+        };
         let entity = Entity {
-            kind: "source".into(),
-            id: self.topic().to_owned(),
+            kind: kind.into(),
+            id: id.to_owned(),
         };
         let day = day_text(world.calendar.day(start));
         let (name, value) = (self.name(), self.value());

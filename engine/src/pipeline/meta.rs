@@ -1,8 +1,10 @@
 //! What a checkpoint holds besides the detectors' state: positions, clocks, rows held back.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, new_null_array};
+use arrow::datatypes::Field;
 use arrow::error::ArrowError;
 use arrow_ipc::reader::StreamReader;
 use arrow_ipc::writer::StreamWriter;
@@ -94,6 +96,57 @@ impl Meta {
         if held.is_empty() {
             return Ok(Vec::new());
         }
-        StreamReader::try_new(held.as_slice(), None)?.collect()
+        let batches = StreamReader::try_new(held.as_slice(), None)?;
+        batches.map(|batch| with_all_columns(&batch?)).collect()
+    }
+}
+
+/// A batch that an earlier version wrote has no values in the columns that came since.
+fn with_all_columns(batch: &RecordBatch) -> Result<RecordBatch, ArrowError> {
+    let schema = pipeline_schema();
+    let column = |field: &Arc<Field>| {
+        let known = batch.column_by_name(field.name()).cloned();
+        known.unwrap_or_else(|| new_null_array(field.data_type(), batch.num_rows()))
+    };
+    let columns = schema.fields().iter().map(column).collect();
+    RecordBatch::try_new(schema.clone(), columns)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nightjar_detectors::event::{Draft, Events, EventsBuilder};
+
+    /// A checkpoint of a version with fewer columns is read, the new ones null.
+    #[test]
+    fn rows_held_back_by_an_earlier_version_are_read() {
+        let mut builder = EventsBuilder::new(&["c"]);
+        builder.begin("s", "o");
+        builder.push(&Draft {
+            uid: "u",
+            session: Some("x"),
+            offset: 7,
+            ..Draft::default()
+        });
+        let batch = builder.finish();
+        let mut meta = Meta::default();
+        meta.set_held([&batch].into_iter()).unwrap();
+        assert_eq!(meta.take_held().unwrap(), [batch.clone()]);
+
+        let new = ["method", "reason"].map(|name| batch.schema().index_of(name).unwrap());
+        let old: Vec<usize> = (0..batch.num_columns())
+            .filter(|at| !new.contains(at))
+            .collect();
+        let old = batch.project(&old).unwrap();
+        let mut writer = StreamWriter::try_new(&mut meta.held, &old.schema()).unwrap();
+        writer.write(&old).unwrap();
+        writer.finish().unwrap();
+        let read = meta.take_held().unwrap();
+        let events = Events::new(&read[0]).unwrap();
+        let row = events.row(0);
+        assert_eq!(
+            (row.session(), row.method(), row.offset()),
+            (Some("x"), None, 7)
+        );
     }
 }

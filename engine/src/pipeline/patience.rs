@@ -28,11 +28,26 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// A stop is heeded this soon.
 const GLANCE: Duration = Duration::from_millis(25);
 
+/// A time in which nothing could be stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Outage {
+    /// What: checkpoints or alerts.
+    pub what: &'static str,
+    /// From when, by the wall clock.
+    pub since_ms: i64,
+    /// Until when.
+    pub until_ms: i64,
+    /// Why.
+    pub error: String,
+}
+
 /// Shared by all who store.
 pub(super) struct Patience {
     status: watch::Sender<Status>,
     stop: Arc<AtomicBool>,
-    troubles: Mutex<BTreeMap<&'static str, String>>,
+    /// Since when, and why.
+    troubles: Mutex<BTreeMap<&'static str, (i64, String)>>,
+    outages: Mutex<Vec<Outage>>,
 }
 
 impl Patience {
@@ -42,6 +57,7 @@ impl Patience {
             status,
             stop,
             troubles: Mutex::default(),
+            outages: Mutex::default(),
         })
     }
 
@@ -85,22 +101,38 @@ impl Patience {
 
     fn tell(&self, what: &'static str, error: &StoreError) {
         let text = crate::cmd::chain(error);
-        if self.troubles().insert(what, text.clone()).is_none() {
+        let since_ms = chrono::Utc::now().timestamp_millis();
+        let mut troubles = self.troubles();
+        let is_new = !troubles.contains_key(what);
+        troubles.entry(what).or_insert((since_ms, String::new())).1 = text.clone();
+        drop(troubles);
+        if is_new {
             error!("{what} cannot be stored, reading waits until they can: {text}");
         }
         self.show();
     }
 
     fn is_over(&self, what: &'static str) {
-        let was_trouble = self.troubles().remove(what).is_some();
-        if was_trouble {
+        let over = self.troubles().remove(what);
+        if let Some((since_ms, error)) = over {
+            let until_ms = chrono::Utc::now().timestamp_millis();
+            self.outages().push(Outage {
+                what,
+                since_ms,
+                until_ms,
+                error,
+            });
             info!("{what} are stored again, reading goes on");
             self.show();
         }
     }
 
     fn show(&self) {
-        let trouble = self.troubles().values().next().cloned();
+        let trouble = self
+            .troubles()
+            .values()
+            .next()
+            .map(|(_, text)| text.clone());
         self.status.send_if_modified(|status| {
             let is_new = status.trouble != trouble;
             status.trouble = trouble;
@@ -112,8 +144,12 @@ impl Patience {
         self.stop.load(Ordering::Relaxed)
     }
 
-    fn troubles(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
+    fn troubles(&self) -> MutexGuard<'_, BTreeMap<&'static str, (i64, String)>> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outages(&self) -> MutexGuard<'_, Vec<Outage>> {
+        self.outages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -142,6 +178,11 @@ impl PatientAlerts {
     pub fn set_aside(&self, entries: &[QuarantineEntry]) -> Result<u64, StoreError> {
         let set_aside = || self.store.set_aside(entries);
         self.patience.until_stored(ALERTS, set_aside)
+    }
+
+    /// Times that are over in which nothing could be stored, each once.
+    pub fn take_outages(&self) -> Vec<Outage> {
+        std::mem::take(&mut *self.patience.outages())
     }
 
     /// Waits while checkpoints cannot be stored.
@@ -210,6 +251,10 @@ mod tests {
                 store.checkpoint(&rows(), b"after")
             });
             stored.unwrap();
+            let outages = std::mem::take(&mut *patience.outages());
+            assert_eq!(outages.len(), 1);
+            assert!(outages[0].since_ms <= outages[0].until_ms);
+            assert!(outages[0].error.contains(words));
             assert_eq!((tries, &seen.borrow().trouble), (3, &None));
             let after = store.load().unwrap().unwrap();
             assert_eq!((after.rows, &after.meta[..]), (rows(), &b"after"[..]));

@@ -12,6 +12,7 @@ use super::meta::Meta;
 use super::writer::Writer;
 use crate::clock::Partition;
 use crate::grpc::{DetectorStatus, PartitionStatus, Phase, SourceStatus, Status};
+use crate::intake::SourceCounts;
 use crate::setup::Setup;
 use crate::store::alerts::AlertStore;
 
@@ -34,8 +35,7 @@ pub(super) struct Board<'a> {
     status: Status,
     partitions: Vec<PartitionStatus>,
     gone: BTreeSet<Partition>,
-    records: BTreeMap<String, u64>,
-    quarantined: BTreeMap<String, u64>,
+    counts: SourceCounts,
     told: Option<Instant>,
 }
 
@@ -46,8 +46,7 @@ impl<'a> Board<'a> {
             status: send.borrow().clone(),
             partitions: Vec::new(),
             gone: BTreeSet::new(),
-            records: BTreeMap::new(),
-            quarantined: BTreeMap::new(),
+            counts: SourceCounts::new(),
             told: None,
         }
     }
@@ -91,8 +90,7 @@ impl<'a> Board<'a> {
             self.partitions[*index].paused = true;
         }
         for (source, counts) in &chunk.counts {
-            *self.quarantined.entry(source.clone()).or_default() += counts.quarantined;
-            *self.records.entry(source.clone()).or_default() += counts.records;
+            self.counts.entry(source.clone()).or_default().add(*counts);
         }
         let is_live = !chunk.is_catching_up;
         self.status.phase = if is_live {
@@ -124,8 +122,10 @@ impl<'a> Board<'a> {
         }
         for (name, source) in &mut sources {
             source.source = (*name).to_owned();
-            source.records = self.records.get(*name).copied().unwrap_or(0);
-            source.quarantined = self.quarantined.get(*name).copied().unwrap_or(0);
+            let counts = self.counts.get(*name).copied().unwrap_or_default();
+            source.records = counts.records;
+            source.quarantined = counts.quarantined;
+            source.other_logins = counts.other_logins;
             if let Some(tally) = core.tallies().get(*name) {
                 source.rows = tally.admitted;
                 source.repeats = tally.repeats;

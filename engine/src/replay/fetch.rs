@@ -166,7 +166,7 @@ fn from_kafka(
         topics: Topics::List(topics),
         ..kafka.clone()
     })?;
-    let there = source.discover(PATIENCE)?.partitions;
+    let there = source.find(PATIENCE)?.partitions;
     let (mut starts, mut open) = (Vec::new(), Vec::new());
     for (partition, wanted) in round {
         match wanted.front() {

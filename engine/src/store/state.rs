@@ -68,7 +68,7 @@ impl StateStore {
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
-    pub(super) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+    pub fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
         let database = Database::open_read_only(Self::path(folder))?;
         Ok(StateStore { database })
     }

@@ -327,7 +327,7 @@ const NIGHTJAR: Format = Format {
     name: "nightjar",
     source: "nightjar",
     samples: &[
-        r#"{"time":"2026-03-02T10:00:00.925Z","uid":"cb-1","activity":"download","outcome":"success","user":"ana@example.com","target_user":"ben@example.com","is_admin":false,"interactive":true,"mfa":true,"device_managed":true,"ip":"203.0.113.10","country":"DE","region":"Berlin","city":"Berlin","lat":52.5,"lon":13.4,"radius_km":10,"asn":64510,"network":"corporate","device":"c219","app":"casebook","object":"salaries.xlsx","kind":"person","count":1,"bytes":189611,"tokens":5,"model":"m","sensitivity":"public","session":"800f","comment":"hello","title":"salaries","url":"https://example.com/a"}"#,
+        r#"{"time":"2026-03-02T10:00:00.925Z","uid":"cb-1","activity":"download","outcome":"success","user":"ana@example.com","target_user":"ben@example.com","is_admin":false,"interactive":true,"mfa":true,"device_managed":true,"ip":"203.0.113.10","country":"DE","region":"Berlin","city":"Berlin","lat":52.5,"lon":13.4,"radius_km":10,"asn":64510,"network":"corporate","device":"c219","app":"casebook","object":"salaries.xlsx","kind":"person","count":1,"bytes":189611,"tokens":5,"model":"m","sensitivity":"public","session":"800f","method":"export","reason":"other","comment":"hello","title":"salaries","url":"https://example.com/a"}"#,
     ],
     texts: &[
         "uid",
@@ -343,6 +343,8 @@ const NIGHTJAR: Format = Format {
     ],
     typed: &[
         "time",
+        "method",
+        "reason",
         "activity",
         "outcome",
         "is_admin",

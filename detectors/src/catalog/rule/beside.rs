@@ -77,13 +77,6 @@ impl<R, C> Beside<R, C> {
     }
 }
 
-impl<R: Rule, C: Counted> Beside<R, C> {
-    fn counts(&self, event: &Event<'_>) -> bool {
-        let is_whose = (event.about == Stream::Company) == C::OF_COMPANY;
-        is_whose && self.counted.wants(&event.row, event.stream)
-    }
-}
-
 impl<R: Rule, C: Counted> Kind for Beside<R, C> {
     type Base = (Known, C::Base);
     type Summary = (Taught, C::Lesson);
@@ -99,19 +92,17 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
     };
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
-        self.counted.wants(row, stream) || self.rule.wants(row, stream)
-    }
-
-    fn concerns(&self, event: &Event<'_>) -> bool {
-        let (row, stream) = (&event.row, event.stream);
-        self.counts(event) || event.about != Stream::Company && self.rule.wants(row, stream)
+        let is_company = stream == Stream::Company;
+        let is_counted = is_company == C::OF_COMPANY && self.counted.wants(row, stream);
+        is_counted || !is_company && self.rule.wants(row, stream)
     }
 
     fn observe(&self, (open, day): &mut Self::Open, event: &Event<'_>) {
-        if self.counts(event) {
+        let is_company = event.stream == Stream::Company;
+        if is_company == C::OF_COMPANY && self.counted.wants(&event.row, event.stream) {
             self.counted.add(day, event);
         }
-        if event.about != Stream::Company {
+        if !is_company {
             self.rule.observe(open, event);
         }
     }
@@ -146,13 +137,13 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
         0
     }
 
-    fn verdicts(&self, judged: &Judged<'_, Self>, said: &Vec<Verdict>) -> Vec<Verdict> {
-        let mut said = said.clone();
-        if judged.latest.is_some() {
-            let ((_, base), (_, day)) = (judged.base, judged.open);
-            said.extend(self.counted.sealed(base, day, judged.on));
-        }
-        said
+    fn verdicts(&self, _: &Judged<'_, Self>, said: &Vec<Verdict>) -> Vec<Verdict> {
+        said.clone()
+    }
+
+    fn sealed_verdicts(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> Vec<Verdict> {
+        let ((_, base), (_, day)) = (judged.base, judged.open);
+        self.counted.sealed(base, day, judged.on)
     }
 
     fn bars(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> (u32, u64) {

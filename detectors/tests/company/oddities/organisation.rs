@@ -4,7 +4,7 @@ use super::super::{Diary, Trouble};
 use super::Oddity;
 use nightjar_detectors::event::{Activity, Kind, Method};
 
-pub const ALL: &[Oddity] = &[audit_off, lost_events, lost_column];
+pub const ALL: &[Oddity] = &[audit_off, no_second_factor, lost_events, lost_column];
 
 fn audit_off(diary: &mut Diary<'_>) {
     let by_key = diary.dice.roll(2) == 0;
@@ -12,6 +12,12 @@ fn audit_off(diary: &mut Diary<'_>) {
     event.method = Some(Method::Disabled);
     event.object = Some("trail".into());
     event.kind = by_key.then_some(Kind::Service);
+}
+
+fn no_second_factor(diary: &mut Diary<'_>) {
+    let event = diary.add(610, Activity::Login);
+    event.mfa = Some(false);
+    event.app = Some("vpn");
 }
 
 fn lost_events(diary: &mut Diary<'_>) {

@@ -45,8 +45,18 @@ impl std::fmt::Display for Missing {
 }
 
 impl KafkaSource {
-    /// Finds all partitions of the configured topics; call it again to find new ones.
+    /// Finds all partitions of the configured topics, and which topics they are of; call it again to find new ones.
     pub fn discover(&self, timeout: Duration) -> Result<Discovered, SourceError> {
+        let mut found = self.find(timeout)?;
+        let topics = found.partitions.iter().map(|partition| &*partition.topic);
+        let topics: BTreeSet<&str> = topics.collect();
+        let topics: Vec<&str> = topics.into_iter().collect();
+        found.ids = topic_ids(&self.asker, &topics, ID_TIMEOUT);
+        Ok(found)
+    }
+
+    /// Finds all partitions of the configured topics, without ids: for whoever keeps no position.
+    pub fn find(&self, timeout: Duration) -> Result<Discovered, SourceError> {
         let deadline = Instant::now() + timeout;
         let mut found = Discovered::default();
         match &self.options.topics {
@@ -75,10 +85,6 @@ impl KafkaSource {
         self.answered.set(true);
         found.partitions.sort_unstable();
         found.partitions.dedup();
-        let topics = found.partitions.iter().map(|partition| &*partition.topic);
-        let topics: BTreeSet<&str> = topics.collect();
-        let topics: Vec<&str> = topics.into_iter().collect();
-        found.ids = topic_ids(&self.asker, &topics, ID_TIMEOUT);
         Ok(found)
     }
 
