@@ -142,6 +142,7 @@ pub const SLEEPER: &str = "sleeper@example.com";
 pub const EMERGENCY: &str = "emergency@example.com";
 
 /// How many unusual things there are.
+#[allow(dead_code)] // not every test asks
 pub fn oddities() -> usize {
     oddities::all().count()
 }
