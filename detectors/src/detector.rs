@@ -162,7 +162,13 @@ pub trait Kind: Send + Sync + 'static {
     /// The day's verdicts.
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
     /// What can be said beside them only of a whole day, because it may fall while the day goes on.
-    fn sealed_verdicts(&self, _: &Judged<'_, Self>, _: &Self::Amount) -> Vec<Verdict> {
+    /// `latest` holds all days before it, which have been closed in their order.
+    fn sealed_verdicts(
+        &self,
+        _: &Judged<'_, Self>,
+        _: Latest<'_, Self>,
+        _: &Self::Amount,
+    ) -> Vec<Verdict> {
         Vec::new()
     }
     /// The bars of a day that has just been judged and gave no verdict.

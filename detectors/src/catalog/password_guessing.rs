@@ -279,7 +279,12 @@ impl Kind for PasswordGuessing {
         said.clone()
     }
 
-    fn sealed_verdicts(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> Vec<Verdict> {
+    fn sealed_verdicts(
+        &self,
+        judged: &Judged<'_, Self>,
+        _: Latest<'_, Self>,
+        _: &Vec<Verdict>,
+    ) -> Vec<Verdict> {
         match &judged.open.part {
             Part::Company(tries) => self.low_and_slow(tries, judged).into_iter().collect(),
             _ => Vec::new(),

@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
         },
     ],
     statistical: true,
-    share: 0.2,
+    share: 0.1,
     page: Page {
         flags: "files that a person had never touched before, somewhat more than usual for weeks, without any day that stands out",
         why: "whoever knows that bursts are seen takes a little every day; only the sum shows it",

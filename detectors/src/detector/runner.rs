@@ -286,15 +286,15 @@ impl<K: Kind> Detector for Runner<K> {
                 parts.judged(stream, judge.p(score));
             }
             let mut said = kind.verdicts(&judged, &amount);
-            said.extend(kind.sealed_verdicts(&judged, &amount));
-            if !said.is_empty() {
-                verdicts.push((*entity, said));
-            }
-            let latest = Latest {
+            let latest = || Latest {
                 base: &slot.base,
                 pending: &slot.pending,
             };
-            let summary = kind.close(&judged, latest, amount, &mut parts);
+            said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+            if !said.is_empty() {
+                verdicts.push((*entity, said));
+            }
+            let summary = kind.close(&judged, latest(), amount, &mut parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
             slot.settle(kind, day + 1 - lag);

@@ -141,7 +141,12 @@ impl<R: Rule, C: Counted> Kind for Beside<R, C> {
         said.clone()
     }
 
-    fn sealed_verdicts(&self, judged: &Judged<'_, Self>, _: &Vec<Verdict>) -> Vec<Verdict> {
+    fn sealed_verdicts(
+        &self,
+        judged: &Judged<'_, Self>,
+        _: Latest<'_, Self>,
+        _: &Vec<Verdict>,
+    ) -> Vec<Verdict> {
         let ((_, base), (_, day)) = (judged.base, judged.open);
         self.counted.sealed(base, day, judged.on)
     }
