@@ -27,6 +27,8 @@ use list::Found;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// A stop is heeded this soon.
 const GLANCE: Duration = Duration::from_millis(50);
+/// The first look, which is history where there is none yet, waits so long at most for files that still change.
+const FIRST_LOOK_MAX: Duration = Duration::from_secs(60);
 /// Looks without a file before it is forgotten: a listing can miss one that is being renamed.
 const MISSED_MAX: u32 = 60;
 
@@ -49,6 +51,9 @@ pub struct Watcher {
     sources: BTreeMap<String, BTreeMap<FileKey, Known>>,
     /// What is found now was not there at this time.
     since_ms: Option<i64>,
+    begun: Instant,
+    /// Files were left for later because they still change.
+    is_unsettled: bool,
     /// What was said last of what is wrong.
     trouble: Option<String>,
 }
@@ -90,6 +95,8 @@ impl Watcher {
             closed: closed.clone(),
             sources: BTreeMap::new(),
             since_ms: None,
+            begun: Instant::now(),
+            is_unsettled: false,
             trouble: None,
         })
     }
@@ -99,6 +106,7 @@ impl Watcher {
         while !self.is_closed() {
             let begun_ms = chrono::Utc::now().timestamp_millis();
             match self.look() {
+                Ok(true) if self.waits_for_files() => {}
                 Ok(true) => {
                     self.since_ms = Some(begun_ms);
                     self.spool.looked(begun_ms);
@@ -114,6 +122,11 @@ impl Watcher {
             }
             self.rest();
         }
+    }
+
+    fn waits_for_files(&self) -> bool {
+        let is_first = self.since_ms.is_none() && self.begun.elapsed() < FIRST_LOOK_MAX;
+        self.is_unsettled && is_first && !self.once
     }
 
     fn is_closed(&self) -> bool {
@@ -152,6 +165,7 @@ impl Watcher {
             }
         };
         self.begin_sources(&found)?;
+        self.is_unsettled = false;
         for known in self.sources.values_mut().flat_map(BTreeMap::values_mut) {
             known.missed += 1;
         }

@@ -27,6 +27,7 @@ impl Watcher {
             || SETTLED_AFTER.as_millis() as i64 <= now_ms - file.modified_ms;
         known.is_open = true;
         if !is_settled && !self.once {
+            self.is_unsettled = true;
             return self.put(file, known);
         }
         let mut mark = Mark {
