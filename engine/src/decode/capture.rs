@@ -24,8 +24,9 @@ pub(crate) enum Tag {
     Text,
     /// The scalars of a list, each with [`END`] behind it.
     All,
-    /// An object or array.
-    Container,
+    /// A list, perhaps without scalars.
+    List,
+    Object,
 }
 
 /// Which text a piece lies in.
@@ -99,7 +100,12 @@ impl Captured {
     #[inline(always)]
     pub(crate) fn note(&mut self, node: &Node, slot: Slot) {
         match *node.captures {
-            [Capture { slot: id, list: ROOT }] => self.note_in(id, slot),
+            [
+                Capture {
+                    slot: id,
+                    list: ROOT,
+                },
+            ] => self.note_in(id, slot),
             _ => self.note_in_all(node, slot),
         }
     }
@@ -125,9 +131,9 @@ impl Captured {
         }
     }
 
-    pub(crate) fn note_container(&mut self, node: &Node) {
+    pub(crate) fn note_container(&mut self, node: &Node, tag: Tag) {
         let slot = Slot {
-            tag: Tag::Container,
+            tag,
             piece: Piece::default(),
         };
         self.note(node, slot);

@@ -153,7 +153,7 @@ impl<'a> Filler<'a, '_> {
 
     fn volume_of(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
         match slot.tag {
-            Tag::Absent | Tag::All => Ok(None),
+            Tag::Absent | Tag::List | Tag::All => Ok(None),
             Tag::Number | Tag::Text => volume(column, self.texts.get(slot.piece)),
             _ => Err(Reject::WrongType { column }),
         }
@@ -236,7 +236,10 @@ impl<'a> Filler<'a, '_> {
                 self.joined(column, slot);
                 Ok(())
             }
-            None if column.is_needed() => Err(Reject::WrongType { column }),
+            // A list without scalars says nothing.
+            None if column.is_needed() && slot.tag == Tag::Object => {
+                Err(Reject::WrongType { column })
+            }
             None => Ok(()),
         }
     }
@@ -244,13 +247,20 @@ impl<'a> Filler<'a, '_> {
     /// The scalars of a list in one text, with spaces between them; columns of other types take none.
     fn joined(&mut self, column: Column, slot: Slot) {
         let mut joined = String::new();
-        for text in self.texts.all(slot).filter(|text| !convert::says_nothing(text)) {
+        for text in self
+            .texts
+            .all(slot)
+            .filter(|text| !convert::says_nothing(text))
+        {
             if !joined.is_empty() {
                 joined.push(' ');
             }
             joined.push_str(text);
         }
-        let is_name = matches!(column, Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity);
+        let is_name = matches!(
+            column,
+            Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity
+        );
         if joined.is_empty() || !is_name {
             return;
         }

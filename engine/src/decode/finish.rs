@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use nightjar_detectors::event::{Activity, Draft};
+use nightjar_detectors::event::{Activity, Draft, Method};
 
-use super::{DecodeOptions, Sink};
 use super::column::Column;
 use super::convert;
 use super::fill::Filler;
+use super::{DecodeOptions, Sink};
 
 /// What depends on several columns.
 pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
@@ -37,6 +37,8 @@ pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
             | Activity::MailboxRule
             | Activity::Other
     );
+    // The name of an MCP server is the name of a tool.
+    let named = named && row.draft.method != Some(Method::Mcp);
     if named && row.has(Column::Object) && !options.show_objects && !row.object_hashed {
         filler.hash_object();
     }

@@ -167,7 +167,11 @@ impl<'a> Texts<'a> {
 
     /// The scalars of a list that were noted together.
     pub(crate) fn all(self, slot: Slot) -> impl Iterator<Item = &'a str> {
-        let text = if slot.tag == Tag::All { self.get(slot.piece) } else { "" };
+        let text = if slot.tag == Tag::All {
+            self.get(slot.piece)
+        } else {
+            ""
+        };
         text.split_terminator(END)
     }
 
@@ -178,7 +182,7 @@ impl<'a> Texts<'a> {
             Tag::Text | Tag::Number => Some(self.get(slot.piece)),
             Tag::True => Some("true"),
             Tag::False => Some("false"),
-            Tag::Absent | Tag::Container | Tag::All => None,
+            Tag::Absent | Tag::Object | Tag::List | Tag::All => None,
         }
     }
 }

@@ -230,7 +230,7 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     fn in_object(&mut self, id: NodeId) -> Result<(), Broken> {
         let node = self.node(id);
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::Object);
         if !node.keys.is_empty() {
             return self.object(id);
         }
@@ -247,7 +247,11 @@ impl<'t, 'r> Reader<'t, 'r> {
         list: NodeId,
         read: impl FnOnce(&mut Self) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
-        let scoped = self.node(list).items.as_ref().is_some_and(|items| items.scoped);
+        let scoped = self
+            .node(list)
+            .items
+            .as_ref()
+            .is_some_and(|items| items.scoped);
         if !scoped {
             return read(self);
         }
@@ -299,7 +303,7 @@ impl<'t, 'r> Reader<'t, 'r> {
             }
             self.cursor.at = after;
         }
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::List);
         Ok(())
     }
 
@@ -327,7 +331,7 @@ impl<'t, 'r> Reader<'t, 'r> {
             b'{' | b'[' => reader.cursor.skip(),
             _ => reader.scalar(node),
         })?;
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::List);
         Ok(())
     }
 
@@ -361,7 +365,11 @@ impl<'t, 'r> Reader<'t, 'r> {
             self.value(element)?;
             end = Some(self.cursor.at);
         }
-        for (_, node) in items.numbered.iter().filter(|(at, _)| usize::from(*at) == number) {
+        for (_, node) in items
+            .numbered
+            .iter()
+            .filter(|(at, _)| usize::from(*at) == number)
+        {
             self.cursor.at = start;
             self.value(*node)?;
             end = Some(self.cursor.at);

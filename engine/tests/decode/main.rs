@@ -5,6 +5,7 @@
 mod envelopes;
 mod golden;
 mod hostile;
+mod language;
 mod privacy;
 mod real;
 mod traps;
