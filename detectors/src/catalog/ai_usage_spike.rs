@@ -12,7 +12,7 @@ use super::{Entry, Page, Param, mass_download::bytes_text};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
-use crate::event::{Activity, Outcome, Row};
+use crate::event::{Activity, Method, Outcome, Row};
 use crate::evidence::{EventRef, Refs, Sample, gather};
 use crate::panes::{Panes, Span};
 use crate::policy::ToolStatus;
@@ -222,7 +222,12 @@ impl Kind for AiUsageSpike {
     const SUBJECTS: Subjects = Subjects::USERS_AND_COMPANY;
 
     fn wants(&self, row: &Row<'_>, _stream: Stream) -> bool {
-        row.outcome() != Outcome::Failure
+        // What a tool does for a question is no use of its own.
+        let by_itself = matches!(
+            row.method(),
+            Some(Method::Tool | Method::Mcp | Method::Bypass)
+        );
+        row.outcome() != Outcome::Failure && !by_itself
     }
 
     fn observe(&self, open: &mut Open, event: &Event<'_>) {

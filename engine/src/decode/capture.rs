@@ -24,8 +24,9 @@ pub(crate) enum Tag {
     Text,
     /// The scalars of a list, each with [`END`] behind it.
     All,
-    /// An object or array.
-    Container,
+    /// A list, perhaps without scalars.
+    List,
+    Object,
 }
 
 /// Which text a piece lies in.
@@ -130,9 +131,9 @@ impl Captured {
         }
     }
 
-    pub(crate) fn note_container(&mut self, node: &Node) {
+    pub(crate) fn note_container(&mut self, node: &Node, tag: Tag) {
         let slot = Slot {
-            tag: Tag::Container,
+            tag,
             piece: Piece::default(),
         };
         self.note(node, slot);

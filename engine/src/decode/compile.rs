@@ -19,7 +19,7 @@ use super::row::Constant;
 use super::tree::{Node, PathError, SlotId, TreeBuilder};
 
 /// Keys that collectors wrap records in, in the order in which they are tried.
-pub(crate) const ENVELOPES: [&str; 17] = [
+pub(crate) const ENVELOPES: [&str; 20] = [
     "records",
     "resourcelogs",
     "resourcespans",
@@ -37,6 +37,10 @@ pub(crate) const ENVELOPES: [&str; 17] = [
     "original",
     "raw",
     "value",
+    // Pages of an interface's answers.
+    "data",
+    "items",
+    "entries",
 ];
 
 /// Those of them that are OpenTelemetry's nests of resources, scopes and records.

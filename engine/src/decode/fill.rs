@@ -154,7 +154,7 @@ impl<'a> Filler<'a, '_> {
 
     fn volume_of(&self, column: Column, slot: Slot) -> Result<Option<u64>, Reject> {
         match slot.tag {
-            Tag::Absent | Tag::All => Ok(None),
+            Tag::Absent | Tag::List | Tag::All => Ok(None),
             Tag::Number | Tag::Text => volume(column, self.texts.get(slot.piece)),
             _ => Err(Reject::WrongType { column }),
         }
@@ -228,7 +228,10 @@ impl<'a> Filler<'a, '_> {
                 self.joined(column, slot);
                 Ok(())
             }
-            None if column.is_needed() => Err(Reject::WrongType { column }),
+            // A list without scalars says nothing.
+            None if column.is_needed() && slot.tag == Tag::Object => {
+                Err(Reject::WrongType { column })
+            }
             None => Ok(()),
         }
     }

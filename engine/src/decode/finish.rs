@@ -37,14 +37,11 @@ pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
             | Activity::MailboxRule
             | Activity::Other
     );
-    // Where mail is forwarded to is no name of a document.
+    // Where mail is forwarded to is no name of a document, and the name of an MCP server is the name of a tool.
     let is_forward = row.draft.method == Some(Method::Forward)
         && row.draft.object.is_some_and(convert::is_address);
-    if named
-        && row.has(Column::Object)
-        && !options.show_objects
-        && !row.object_hashed
-        && !is_forward
+    let is_shown = is_forward || row.draft.method == Some(Method::Mcp);
+    if named && row.has(Column::Object) && !options.show_objects && !row.object_hashed && !is_shown
     {
         filler.hash_object();
     }

@@ -182,7 +182,7 @@ impl<'a> Texts<'a> {
             Tag::Text | Tag::Number => Some(self.get(slot.piece)),
             Tag::True => Some("true"),
             Tag::False => Some("false"),
-            Tag::Absent | Tag::Container | Tag::All => None,
+            Tag::Absent | Tag::Object | Tag::List | Tag::All => None,
         }
     }
 }

@@ -230,7 +230,7 @@ impl<'t, 'r> Reader<'t, 'r> {
 
     fn in_object(&mut self, id: NodeId) -> Result<(), Broken> {
         let node = self.node(id);
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::Object);
         if !node.keys.is_empty() {
             return self.object(id);
         }
@@ -303,7 +303,7 @@ impl<'t, 'r> Reader<'t, 'r> {
             }
             self.cursor.at = after;
         }
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::List);
         Ok(())
     }
 
@@ -331,7 +331,7 @@ impl<'t, 'r> Reader<'t, 'r> {
             b'{' | b'[' => reader.cursor.skip(),
             _ => reader.scalar(node),
         })?;
-        self.out.note_container(node);
+        self.out.note_container(node, Tag::List);
         Ok(())
     }
 

@@ -181,6 +181,13 @@ impl TreeBuilder {
             self.nodes[usize::from(node)]
                 .captures
                 .push(Capture { slot, list });
+            // One value where a list is usual.
+            if let [one @ .., Segment::All] = &wanted[..] {
+                let node = self.walk(start, one);
+                self.nodes[usize::from(node)]
+                    .captures
+                    .push(Capture { slot, list });
+            }
         }
         Ok(slot)
     }

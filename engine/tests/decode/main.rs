@@ -6,6 +6,7 @@ mod envelopes;
 mod golden;
 mod hostile;
 mod identity;
+mod language;
 mod privacy;
 mod real;
 mod traps;

@@ -39,8 +39,8 @@ const DECIDES: [(&str, &str); 3] = [
     ("duo", "description"),
 ];
 
-/// Places that lead past such a name, to a number or to the name of a model.
-const HARMLESS: [&str; 7] = [
+/// Places that lead past such a name, to a number, an address or the name of a model.
+const HARMLESS: [&str; 9] = [
     r#"attributes."gen_ai.response.model""#,
     r#"attributes."gen_ai.response.model".stringValue"#,
     "input.inputTokenCount",
@@ -48,6 +48,8 @@ const HARMLESS: [&str; 7] = [
     "output.outputTokenCount",
     "tokens.input",
     "tokens.output",
+    "description.email",
+    "description.ip_address",
 ];
 
 /// The record with a marked field of every such name, and of an unknown one, in every object.
