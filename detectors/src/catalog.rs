@@ -1,22 +1,38 @@
 //! Every detector, one line each.
 
+mod agent_risk;
 mod ai_usage_spike;
+mod app_consent;
 mod audit_disabled;
 mod bulk_export;
+mod company_policy;
+mod device_code_login;
+mod dormant_account;
+mod field_missing;
 mod impossible_travel;
 mod leaver_active;
+mod login_without_mfa;
 mod mailbox_rule;
 mod mass_download;
+mod mfa_fatigue;
 mod mfa_method_changed;
+mod new_device;
 mod off_hours_login;
+mod password_guessing;
 pub mod posture;
-mod rule;
+mod privilege_growth;
 #[cfg(test)]
-mod trial;
+mod rehearsal;
+mod rule;
+mod sensitive_to_ai;
+mod session_replay;
+mod shadow_ai;
+mod slow_collection;
 mod unusual_location;
 mod volume;
+mod volume_drop;
 
-use crate::detector::Detector;
+use crate::detector::{Detector, Event};
 use crate::event::Activity;
 use crate::world::World;
 
@@ -91,12 +107,39 @@ pub static CATALOG: &[Entry] = &[
     impossible_travel::ENTRY,
     ai_usage_spike::ENTRY,
     leaver_active::ENTRY,
+    company_policy::ENTRY,
+    device_code_login::ENTRY,
+    mfa_fatigue::ENTRY,
+    dormant_account::ENTRY,
+    login_without_mfa::ENTRY,
+    new_device::ENTRY,
+    session_replay::ENTRY,
+    password_guessing::ENTRY,
     mailbox_rule::ENTRY,
     mfa_method_changed::ENTRY,
     bulk_export::ENTRY,
     audit_disabled::ENTRY,
     posture::ENTRY,
+    app_consent::ENTRY,
+    privilege_growth::ENTRY,
+    sensitive_to_ai::ENTRY,
+    agent_risk::ENTRY,
+    shadow_ai::ENTRY,
+    slow_collection::ENTRY,
+    volume_drop::ENTRY,
+    field_missing::ENTRY,
 ];
+
+/// Whether the vendor or the directory says that whoever acts holds administrative rights.
+fn is_admin(event: &Event<'_>) -> bool {
+    let listed = || {
+        event
+            .world
+            .person(event.user)
+            .is_some_and(|person| person.admin)
+    };
+    event.row.is_admin() == Some(true) || listed()
+}
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -63,6 +63,20 @@ pub struct SealedDay {
 /// Alpha per open day, detector and stream.
 type Alphas = BTreeMap<Day, BTreeMap<(usize, Stream), f64>>;
 
+/// How often a detector's p-values were small on the days that were closed: where nothing is wrong, one in a
+/// hundred is at most 1e-2.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calibration {
+    /// The detector.
+    pub detector: &'static str,
+    /// Kind of principals.
+    pub stream: Stream,
+    /// Principal-days that were judged.
+    pub days: u64,
+    /// Of these, with p at most 1e-2, 1e-3, 1e-4.
+    pub at_most: [u64; 3],
+}
+
 /// The detection state of one tenant.
 pub struct Core {
     world: Arc<World>,
@@ -90,6 +104,8 @@ pub struct Core {
     is_changed: bool,
     /// Fingerprint of the settings of the state that was read back.
     judged_by: Option<String>,
+    /// See [`Calibration`], since this core was made.
+    judged: BTreeMap<(usize, Stream), [u64; 4]>,
     /// Stored rows of dedup keys, by shard and day.
     key_rows: BTreeMap<(u16, Day), u32>,
 }
@@ -126,6 +142,7 @@ impl Core {
             tallies: BTreeMap::new(),
             is_changed: true,
             judged_by: None,
+            judged: BTreeMap::new(),
             key_rows: BTreeMap::new(),
             threads,
             detectors,
@@ -179,6 +196,18 @@ impl Core {
         closed.len() < sealed.len() && !closed.into_iter().any(reads)
     }
 
+    /// How often p-values were small, by detector and kind of principals.
+    pub fn calibration(&self) -> Vec<Calibration> {
+        let all = self.judged.iter();
+        all.map(|((index, stream), [days, at_most @ ..])| Calibration {
+            detector: self.detectors[*index].entry.name,
+            stream: *stream,
+            days: *days,
+            at_most: *at_most,
+        })
+        .collect()
+    }
+
     /// The weaknesses that stand, as far as days are closed; none where the detector is off.
     pub fn posture(&mut self) -> Vec<Standing> {
         let world = self.world.clone();
@@ -210,7 +239,8 @@ impl Core {
         &self.tallies
     }
 
-    /// Bytes that the state of all principals takes when stored, and the number of principals.
+    /// Bytes that the state of all principals takes when stored, and the number of principals; addresses
+    /// are no principals of their own here, or the bytes of each would look few.
     pub fn state_size(&self) -> (usize, usize) {
         let bytes = |shard: &Shard| {
             shard
@@ -219,8 +249,9 @@ impl Core {
                 .map(|d| d.stored_bytes())
                 .sum::<usize>()
         };
-        let names = self.shards.iter().map(|shard| shard.names().len()).sum();
-        (self.shards.iter().map(bytes).sum(), names)
+        let names = self.shards.iter().flat_map(Shard::names);
+        let principals = names.filter(|who| who.stream != Stream::Address);
+        (self.shards.iter().map(bytes).sum(), principals.count())
     }
 
     fn assembler(&self, detector: usize) -> Assembler<'_> {

@@ -31,7 +31,7 @@ pub struct Event<'a> {
     pub day: Day,
     /// Its pane of that day.
     pub pane: u16,
-    /// Judged among these; [`Stream::Company`] on its way to what is known of the company.
+    /// Judged among these; [`Stream::Company`] or [`Stream::Address`] on its way to what is known of these.
     pub stream: Stream,
     /// The acting principal; empty where the row names none.
     pub user: &'a str,
@@ -129,7 +129,8 @@ pub trait Kind: Send + Sync + 'static {
     const SEALED: bool = false;
     /// Whether the company is judged on days without events too, once it is known.
     const EVERY_DAY: bool = false;
-    /// Whether a row of one of its activities counts; asked with [`Stream::Company`] for the company.
+    /// Whether a row of one of its activities counts; asked with [`Stream::Company`] and
+    /// [`Stream::Address`] for these.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// Adds an event to its day. Commutes.
     fn observe(&self, open: &mut Self::Open, event: &Event<'_>);
@@ -161,7 +162,13 @@ pub trait Kind: Send + Sync + 'static {
     /// The day's verdicts.
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Self::Amount) -> Vec<Verdict>;
     /// What can be said beside them only of a whole day, because it may fall while the day goes on.
-    fn sealed_verdicts(&self, _: &Judged<'_, Self>, _: &Self::Amount) -> Vec<Verdict> {
+    /// `latest` holds all days before it, which have been closed in their order.
+    fn sealed_verdicts(
+        &self,
+        _: &Judged<'_, Self>,
+        _: Latest<'_, Self>,
+        _: &Self::Amount,
+    ) -> Vec<Verdict> {
         Vec::new()
     }
     /// The bars of a day that has just been judged and gave no verdict.

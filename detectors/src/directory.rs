@@ -29,6 +29,8 @@ pub struct Person {
     pub absent: Vec<(i32, i32)>,
     /// On call, first and last day.
     pub on_call: Vec<(i32, i32)>,
+    /// Day of the last sign-in that the identity provider knows of.
+    pub last_sign_in: Option<i32>,
 }
 
 /// The people of one tenant by canonical user name, and the other names they have.

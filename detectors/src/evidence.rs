@@ -2,8 +2,10 @@
 //!
 //! Invariant: what a bin keeps is a function of the set of its events, whatever the order.
 
+mod first;
 mod refs;
 
+pub use first::First;
 pub use refs::{EventRef, Refs};
 
 use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};

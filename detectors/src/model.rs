@@ -12,6 +12,7 @@
 
 pub mod calibration;
 pub mod combine;
+pub mod device;
 pub mod familiar;
 pub mod fixed;
 pub mod habit;

@@ -228,19 +228,16 @@ impl Shard {
                 };
                 worker.detectors[detector].observe(worker.entity, &of_company);
             }
-            if !(subjects.users || subjects.addresses)
-                || !self.detectors[detector].wants(&row, stream)
-            {
-                continue;
-            }
-            if subjects.users && !event.user.is_empty() {
+            let wants = |stream| self.detectors[detector].wants(&row, stream);
+            let (is_users, is_address) = (
+                subjects.users && !event.user.is_empty() && wants(stream),
+                subjects.addresses && !is_forwarded && wants(Stream::Address),
+            );
+            if is_users {
                 let entity = *entity.get_or_insert_with(|| self.entity(stream, event.user));
                 self.detectors[detector].observe(entity, &event);
             }
-            if subjects.addresses
-                && !is_forwarded
-                && let Some(address) = row.ip()
-            {
+            if is_address && let Some(address) = row.ip() {
                 is_forwarded = true;
                 let route = route_of(world.seed, address);
                 worker.by_address.push((route, number, place));
@@ -260,9 +257,10 @@ impl Shard {
         let (day, _) = batch.rows[row as usize];
         let (origin, _) = batch.origins[usize::from(batch.origin_of[row as usize])];
         let row = batch.events.row(row as usize);
-        let (Some(address), stream) = (row.ip(), Stream::of(row.kind())) else {
+        let Some(address) = row.ip() else {
             return;
         };
+        let stream = Stream::Address;
         let event = Event {
             row,
             day,

@@ -7,18 +7,53 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// A topic's partition.
+/// A topic's partition, or what came to a source through a door of our own.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Partition {
-    /// Topic.
+    /// Topic, or source.
     pub topic: String,
-    /// Number.
+    /// Number on Kafka; below zero a door's.
     pub number: i32,
+}
+
+impl Partition {
+    /// Stands for a number: what came over HTTP.
+    pub const HTTP: i32 = -1;
+    /// Stands for a number: what was read in a watched folder.
+    pub const FOLDER: i32 = -2;
+
+    /// Whether it came through a door and not over Kafka.
+    pub fn is_door(&self) -> bool {
+        self.number < 0
+    }
 }
 
 impl std::fmt::Display for Partition {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(out, "{}/{}", self.topic, self.number)
+        match self.number {
+            Partition::HTTP => write!(out, "{}/http", self.topic),
+            Partition::FOLDER => write!(out, "{}/folder", self.topic),
+            number => write!(out, "{}/{number}", self.topic),
+        }
+    }
+}
+
+/// When a record came, as far as is known: not before the one, not after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Came {
+    /// Its lateness counts from here; `None` where it may have been there always, and is on time.
+    pub since_ms: Option<i64>,
+    /// It may be no further ahead of this than any clock may be wrong.
+    pub until_ms: i64,
+}
+
+impl Came {
+    /// At a time that is known.
+    pub fn at(arrival_ms: i64) -> Self {
+        Came {
+            since_ms: Some(arrival_ms),
+            until_ms: arrival_ms,
+        }
     }
 }
 
@@ -54,6 +89,8 @@ struct State {
     clock_ms: Option<i64>,
     /// Wall clock since when the partition is at its end and silent.
     quiet_since_ms: Option<i64>,
+    /// The wall clock is followed up to here; `None`: wherever it goes.
+    bound_ms: Option<i64>,
     /// Counts as having passed every day: read to the present end for `--once`.
     passed: bool,
 }
@@ -107,6 +144,12 @@ impl Clocks {
         state.quiet_since_ms.get_or_insert(now_ms);
     }
 
+    /// What may come yet was not there at this time: a silent partition's clock goes no further.
+    pub fn bound(&mut self, partition: &Partition, bound_ms: i64) {
+        let state = self.partitions.entry(partition.clone()).or_default();
+        state.bound_ms = Some(bound_ms);
+    }
+
     /// The partition counts as having passed every day.
     pub fn pass(&mut self, partition: &Partition) {
         self.partitions.entry(partition.clone()).or_default().passed = true;
@@ -129,6 +172,7 @@ impl Clocks {
                 .is_some_and(|since| idle_after_ms <= now_ms - since);
             if quiet {
                 let idle = now_ms - idle_after_ms;
+                let idle = state.bound_ms.map_or(idle, |bound| idle.min(bound));
                 state.clock_ms = Some(state.clock_ms.map_or(idle, |clock| clock.max(idle)));
             }
         }
@@ -159,10 +203,10 @@ pub enum Verdict {
 }
 
 /// Judges the time of a row against the arrival of its record.
-pub fn admit(time_ms: i64, arrival_ms: i64, lateness_ms: i64, future_limit_ms: i64) -> Verdict {
-    if arrival_ms.saturating_add(future_limit_ms) < time_ms {
+pub fn admit(time_ms: i64, came: Came, lateness_ms: i64, future_limit_ms: i64) -> Verdict {
+    if came.until_ms.saturating_add(future_limit_ms) < time_ms {
         Verdict::TooEarly
-    } else if lateness_ms < arrival_ms - time_ms {
+    } else if (came.since_ms).is_some_and(|since_ms| lateness_ms < since_ms - time_ms) {
         Verdict::Late
     } else {
         Verdict::OnTime
@@ -208,8 +252,40 @@ mod tests {
 
     #[test]
     fn lateness_is_measured_from_arrival() {
-        assert_eq!(admit(1_000, 1_500, 500, 100), Verdict::OnTime);
-        assert_eq!(admit(1_000, 1_501, 500, 100), Verdict::Late);
-        assert_eq!(admit(1_601, 1_500, 500, 100), Verdict::TooEarly);
+        let admitted = |time_ms, came| admit(time_ms, came, 500, 100);
+        assert_eq!(admitted(1_000, Came::at(1_500)), Verdict::OnTime);
+        assert_eq!(admitted(1_000, Came::at(1_501)), Verdict::Late);
+        assert_eq!(admitted(1_601, Came::at(1_500)), Verdict::TooEarly);
+    }
+
+    /// What came between two looks at a folder has the benefit of the doubt.
+    #[test]
+    fn what_came_at_some_time_is_judged_by_the_best_of_it() {
+        let admitted = |time_ms, since_ms| {
+            let until_ms = 9_000;
+            admit(time_ms, Came { since_ms, until_ms }, 500, 100)
+        };
+        assert_eq!(admitted(1_000, Some(1_500)), Verdict::OnTime);
+        assert_eq!(admitted(9_100, Some(1_500)), Verdict::OnTime);
+        assert_eq!(admitted(9_101, Some(1_500)), Verdict::TooEarly);
+        assert_eq!(admitted(999, Some(1_500)), Verdict::Late);
+        assert_eq!(admitted(1, None), Verdict::OnTime);
+    }
+
+    /// A folder that was not looked at for long may hold anything since.
+    #[test]
+    fn a_silent_folder_is_trusted_up_to_the_last_look() {
+        let folder = partition(Partition::FOLDER);
+        let mut clocks = Clocks::new(Some(300));
+        clocks.add(folder.clone(), None);
+        clocks.bound(&folder, 1_000);
+        clocks.at_end(&folder, 1_000);
+        clocks.tick(1_300);
+        assert_eq!(clocks.sealing_clock(), Some(1_000));
+        clocks.tick(9_000);
+        assert_eq!(clocks.sealing_clock(), Some(1_000));
+        clocks.bound(&folder, 8_900);
+        clocks.tick(9_000);
+        assert_eq!(clocks.sealing_clock(), Some(8_700));
     }
 }

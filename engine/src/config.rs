@@ -4,11 +4,13 @@
 //! the files of its secrets; all that is wrong is reported at once, each with its place and what to do.
 
 mod cidr;
+mod doors;
 mod kafka;
 mod policy;
 mod problem;
 mod read;
 mod schema;
+mod secret;
 mod section;
 mod settings;
 mod tree;
@@ -27,6 +29,7 @@ pub use nightjar_detectors::policy::ToolStatus;
 use nightjar_detectors::settings::DetectorSettings;
 
 pub use cidr::{Cidr, number_of};
+pub use doors::{Files, Hec, Token};
 pub use problem::{ConfigErrors, Place, Problem, nearest};
 pub use read::{find_zone, zone_advice};
 pub use schema::schema;
@@ -46,6 +49,10 @@ pub struct Config {
     pub formats: Vec<PathBuf>,
     /// Where events come from.
     pub kafka: Kafka,
+    /// Files that grow.
+    pub files: Files,
+    /// The HTTP door.
+    pub hec: Hec,
     /// By topic, or by the folder that a file lies in.
     pub sources: BTreeMap<String, Source>,
     /// What is kept.
@@ -258,6 +265,8 @@ impl Config {
                 topics: Topics::List(Vec::new()),
                 options: BTreeMap::new(),
             },
+            files: Files::default(),
+            hec: Hec::default(),
             sources: BTreeMap::new(),
             state: State {
                 dir: PathBuf::from("nightjar-state"),

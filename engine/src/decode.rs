@@ -8,6 +8,7 @@ mod column;
 mod compile;
 mod convert;
 mod country;
+mod cut;
 mod decoder;
 mod fill;
 mod finish;

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use nightjar_detectors::event::{Draft, EventsBuilder};
 
-use crate::clock::{Verdict, admit};
+use crate::clock::{Came, Verdict, admit};
 use crate::decode::{Decoder, FormatError, Formats, Reject, Sink, keep_first};
 use crate::enrich::{EnrichCache, Enricher};
 use crate::logins::{Logins, LoginsByClass};
 use crate::setup::Setup;
+use crate::spool::{Entry, Part};
 use crate::store::late::{LateEntry, TooLate};
 use crate::store::quarantine::QuarantineEntry;
 
@@ -117,10 +118,10 @@ struct Rows {
     /// Nothing is too late.
     is_history: bool,
     /// Names of the classes.
-    classes: Vec<String>,
+    classes: Arc<[String]>,
     future_limit_ms: i64,
     /// Of the record at hand; `None` for files, where all is on time.
-    arrival_ms: Option<i64>,
+    came: Option<Came>,
     offset: u64,
     record_bytes: u64,
     element: u32,
@@ -157,7 +158,7 @@ impl Intake {
                 lateness_ms: setup.lateness.for_source(source).to_vec(),
                 is_history: false,
                 future_limit_ms: setup.config.admission.future_limit_ms,
-                arrival_ms: None,
+                came: None,
                 offset: 0,
                 record_bytes: 0,
                 element: 0,
@@ -192,14 +193,22 @@ impl Intake {
     /// Takes one record. `arrival_ms`: `None` where there is none, and all is on time.
     pub fn record(&mut self, bytes: &[u8], offset: u64, arrival_ms: Option<i64>) {
         let rows = &mut self.rows;
-        rows.counts.records += 1;
-        rows.arrival_ms = arrival_ms;
-        rows.offset = offset;
-        rows.record_bytes = bytes.len() as u64;
-        rows.element = 0;
-        rows.row = 0;
-        rows.latest_ms = None;
+        rows.open(offset, bytes.len() as u64, arrival_ms.map(Came::at));
         self.decoder.decode(bytes, offset, rows);
+    }
+
+    /// Takes one record that was decoded when it came through a door.
+    pub fn decoded(&mut self, entry: &Entry<'_>, came: Came) {
+        let rows = &mut self.rows;
+        let classes = rows.classes.clone();
+        rows.open(entry.record, entry.bytes, Some(came));
+        for part in entry.parts() {
+            match part {
+                Part::Row(image) => rows.row(image.draft(entry.record, &classes)),
+                Part::Rejected(reason) => rows.quarantine(reason.to_owned()),
+                Part::Ignored => rows.ignored(),
+            }
+        }
     }
 
     /// Takes a record without bytes, by which a compacted topic says that a key is gone: set aside like one that
@@ -211,24 +220,15 @@ impl Intake {
 
     /// Takes whole lines, each a record; empty ones are passed over. `first_record` numbers the first.
     pub fn lines(&mut self, bytes: &[u8], first_record: u64) {
-        let mut start = 0;
-        let ends = memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
-        for (number, end) in (first_record..).zip(ends) {
-            let line = bytes.get(start..end).unwrap_or_default();
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if !line.iter().all(u8::is_ascii_whitespace) {
-                self.record(line, number, None);
-            }
-            start = end + 1;
+        for (number, line) in lines(bytes, first_record) {
+            self.record(line, number, None);
         }
     }
 
     /// Sets a record aside that was not even looked at.
     pub fn set_aside(&mut self, offset: u64, record_bytes: u64, reason: &str) {
         let rows = &mut self.rows;
-        rows.counts.records += 1;
-        (rows.offset, rows.record_bytes, rows.element) = (offset, record_bytes, 0);
-        rows.arrival_ms = None;
+        rows.open(offset, record_bytes, None);
         rows.quarantine(reason.to_owned());
     }
 
@@ -273,6 +273,18 @@ impl Intake {
     }
 }
 
+/// Lines with their numbers, without those that hold nothing. `first_record` numbers the first.
+pub(crate) fn lines(bytes: &[u8], first_record: u64) -> impl Iterator<Item = (u64, &[u8])> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', bytes).chain(std::iter::once(bytes.len()));
+    let numbered = (first_record..).zip(ends).map(move |(number, end)| {
+        let line = bytes.get(start..end).unwrap_or_default();
+        start = end + 1;
+        (number, line.strip_suffix(b"\r").unwrap_or(line))
+    });
+    numbered.filter(|(_, line)| !line.iter().all(u8::is_ascii_whitespace))
+}
+
 fn class_names(formats: &Formats) -> Vec<&str> {
     formats
         .classes()
@@ -282,6 +294,14 @@ fn class_names(formats: &Formats) -> Vec<&str> {
 }
 
 impl Rows {
+    /// The next record is at hand.
+    fn open(&mut self, offset: u64, record_bytes: u64, came: Option<Came>) {
+        self.counts.records += 1;
+        self.came = came;
+        (self.offset, self.record_bytes) = (offset, record_bytes);
+        (self.element, self.row, self.latest_ms) = (0, 0, None);
+    }
+
     fn quarantine(&mut self, reason: String) {
         self.counts.quarantined += 1;
         if self.rejected.len() < ENTRIES_MAX {
@@ -292,7 +312,7 @@ impl Rows {
                 element: self.element,
                 reason,
                 bytes: self.record_bytes,
-                arrival_ms: self.arrival_ms,
+                arrival_ms: self.came.and_then(|came| came.since_ms),
                 is_history: self.is_history,
             });
         }
@@ -314,9 +334,9 @@ impl Rows {
 impl Sink for Rows {
     fn row(&mut self, row: Draft<'_>) {
         let mut late = false;
-        if let Some(arrival_ms) = self.arrival_ms {
+        if let Some(came) = self.came {
             let lateness_ms = self.lateness_ms[usize::from(row.class)];
-            match admit(row.time, arrival_ms, lateness_ms, self.future_limit_ms) {
+            match admit(row.time, came, lateness_ms, self.future_limit_ms) {
                 Verdict::OnTime => {}
                 Verdict::Late => late = true,
                 Verdict::TooEarly => return self.quarantine(TOO_EARLY.to_owned()),
@@ -333,6 +353,7 @@ impl Sink for Rows {
             self.note_other_login(row.class);
         }
         self.enricher.enrich(&mut row, &mut self.cache);
+        let came = self.came;
         if late && self.late.len() < ENTRIES_MAX {
             self.late.push(LateEntry {
                 source: self.source.clone(),
@@ -341,7 +362,7 @@ impl Sink for Rows {
                 row: self.row,
                 user: row.user.map(str::to_owned),
                 time_ms: row.time,
-                lateness_ms: self.arrival_ms.map(|arrival_ms| arrival_ms - row.time),
+                lateness_ms: came.and_then(|came| Some(came.since_ms? - row.time)),
                 class: self.classes[usize::from(row.class)].clone(),
                 why: TooLate::Arrived,
             });

@@ -1,4 +1,4 @@
-//! The service: Kafka to alerts, for ever or to the present end.
+//! The service: Kafka and the doors to alerts, for ever or to the present end.
 //!
 //! ```text
 //! reader ── chunks ──▶ driver ── alerts ──▶ alerts.db ──▶ subscribers
@@ -41,7 +41,8 @@ use crate::days::SpillError;
 use crate::decode::FormatError;
 use crate::grpc::{Phase, Status};
 use crate::setup::Setup;
-use crate::source::kafka::{KafkaOptions, SourceError};
+use crate::source::SourceOptions;
+use crate::source::kafka::SourceError;
 use crate::store::StoreError;
 use crate::store::alerts::AlertStore;
 use crate::store::state::StateStore;
@@ -87,7 +88,7 @@ pub struct Options {
     /// Read to the present end of all partitions, close everything, and end.
     pub once: bool,
     /// What to read.
-    pub kafka: KafkaOptions,
+    pub sources: SourceOptions,
     /// Least time between two revisions of an alert that only grows.
     pub revise_every: Duration,
     /// Rows of one partition that may wait for their day before it is paused.
@@ -137,7 +138,15 @@ pub fn run(
     let patience = Patience::new(status.clone(), stop.clone());
     let alerts = &PatientAlerts::new(alerts.clone(), patience.clone());
     let mut core = Core::new(setup.world.clone(), options.threads);
-    let mut meta = match state.engine()? {
+    let stored = state.engine()?;
+    // What a watched folder holds already is read first where something has to end with it: a history, or the
+    // whole run.
+    if let Some(spool) = &options.sources.spool
+        && (options.once || stored.is_none())
+    {
+        spool.wait_until_looked(stop);
+    }
+    let mut meta = match stored {
         Some(meta) => {
             state.rows(|row| core.restore_row(row).map_err(RunError::from))?;
             core.restored();

@@ -183,11 +183,13 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// Reads one record and judges its rows.
     fn fate(&mut self, record: &Quarantined, found: Found<'_>) -> Result<Fate, ReplayError> {
+        let entry = &record.entry;
         let bytes = match found {
-            Found::Bytes(bytes) => bytes,
+            Found::Bytes(bytes) if bytes.len() as u64 == entry.bytes => bytes,
+            // A file's name goes on to the next when it is rotated.
+            Found::Bytes(_) => return Ok(Fate::Gone("another record lies there now".into())),
             Found::Gone(why) => return Ok(Fate::Gone(why)),
         };
-        let entry = &record.entry;
         let key = (entry.source.clone(), entry.is_history);
         if !self.intakes.contains_key(&key) {
             let intake = Intake::new(self.setup, &entry.source)?;

@@ -429,12 +429,19 @@ fn text_of(path: &Path) -> Result<&str, StoreError> {
 
 /// Makes the folder. It holds who did what and when: only its owner may look inside.
 fn make_folder(folder: &Path) -> Result<(), StoreError> {
+    private_folder()
+        .create(folder)
+        .map_err(|source| StoreError::Folder {
+            path: folder.to_owned(),
+            source,
+        })
+}
+
+/// Makes folders that only their owner may look into.
+pub(crate) fn private_folder() -> std::fs::DirBuilder {
     let mut builder = std::fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|source| StoreError::Folder {
-        path: folder.to_owned(),
-        source,
-    })
+    builder
 }

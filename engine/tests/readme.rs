@@ -118,13 +118,14 @@ fn the_configuration_shown_is_valid() {
     folder.write("directory.csv", company().directory_csv());
     let mut command = nightjar(["check", "-c", &config]);
     command.env("KAFKA_PASSWORD", "not shown");
+    command.env("HEC_TOKEN", "not-shown-not-shown");
     let done = done(command).ended(0);
     assert!(
         done.out().starts_with("the configuration is valid"),
         "{}",
         done.out()
     );
-    assert!(!done.out().contains("not shown"));
+    assert!(!done.out().contains("not shown") && !done.out().contains("not-shown"));
 }
 
 /// The help of the program names every command, and every one of them has examples.

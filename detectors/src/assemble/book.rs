@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::Claims;
-use crate::alert::{Alert, Class};
+use crate::alert::{Alert, Class, Severity};
 use crate::time::Day;
 use crate::verdict::Verdict;
 use crate::world::Who;
@@ -43,7 +43,8 @@ impl Book {
                     .as_ref()
                     .map_or(&*who.name, |about| about.id.as_str());
                 if shown.contains(&(id, verdict.summary.as_str())) {
-                    if verdict.class == Class::Detection {
+                    // What is low by itself is evidence for others, and takes no part of the budget.
+                    if verdict.class == Class::Detection && Severity::Medium <= verdict.severity {
                         principals.insert(id);
                     }
                     let entry = self

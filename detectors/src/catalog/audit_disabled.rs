@@ -80,7 +80,7 @@ impl Rule for AuditDisabled {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::trial;
+    use super::super::rehearsal::trial;
     use super::*;
     use crate::event::{Draft, Kind};
 

@@ -85,7 +85,7 @@ impl Rule for BulkExport {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::trial;
+    use super::super::rehearsal::trial;
     use super::*;
     use crate::event::{Draft, Kind};
 

@@ -215,6 +215,7 @@ impl Kind for ImpossibleTravel {
             open,
             before,
             on,
+            ..
         } = *judged;
         // Within a spot are less than two kilometres.
         let spot = open

@@ -100,3 +100,46 @@ impl Rule for LeaverActive {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::rehearsal::{MONDAY, at, event, said, settings, with_person};
+    use super::*;
+    use crate::directory::Person;
+    use crate::event::{Draft, Kind};
+
+    #[test]
+    fn a_leaver_is_told_from_the_day_after() {
+        let left = Person {
+            leaves: Some(MONDAY),
+            ..Person::default()
+        };
+        let refused = Draft {
+            outcome: Some(Outcome::Failure),
+            ..event("kim", Activity::Login, at(1, 500))
+        };
+        let rows = [
+            event("kim", Activity::Login, at(0, 500)),
+            refused,
+            event("kim", Activity::Download, at(2, 500)),
+            event("ana", Activity::Download, at(2, 500)),
+        ];
+        let got = said(with_person(ENTRY.name, "kim", left), &rows);
+        assert_eq!(got, [(Severity::High, None)]);
+        assert_eq!(said(settings(ENTRY.name), &rows), []);
+    }
+
+    /// An account that was handed over to a robot is not its owner any more.
+    #[test]
+    fn robots_do_not_leave() {
+        let left = Person {
+            leaves: Some(MONDAY),
+            ..Person::default()
+        };
+        let rows = [Draft {
+            kind: Some(Kind::Service),
+            ..event("kim", Activity::Download, at(2, 500))
+        }];
+        assert_eq!(said(with_person(ENTRY.name, "kim", left), &rows), []);
+    }
+}

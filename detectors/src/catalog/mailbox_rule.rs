@@ -108,7 +108,7 @@ impl Rule for MailboxRule {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{Trial, trial};
+    use super::super::rehearsal::{Trial, trial};
     use super::*;
     use crate::event::Draft;
 

@@ -16,7 +16,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::MfaChange, Activity::Login],
     attack: &["T1556.006", "T1098.005"],
     family: "access",
-    needs: &[&["user", "target_user"], &["method"]],
+    needs: &[&["user"], &["method"]],
     params: &[],
     statistical: false,
     share: 0.0,
@@ -118,7 +118,7 @@ impl Rule for MfaMethodChanged {
 
 #[cfg(test)]
 mod tests {
-    use super::super::trial::{Trial, trial};
+    use super::super::rehearsal::{Trial, trial};
     use super::*;
     use crate::event::Draft;
 

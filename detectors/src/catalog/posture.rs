@@ -277,22 +277,34 @@ impl Kind for PostureKind {
         0
     }
 
-    fn verdicts(&self, judged: &Judged<'_, Self>, (): &()) -> Vec<Verdict> {
+    fn verdicts(&self, _: &Judged<'_, Self>, (): &()) -> Vec<Verdict> {
+        Vec::new()
+    }
+
+    fn sealed_verdicts(
+        &self,
+        judged: &Judged<'_, Self>,
+        latest: Latest<'_, Self>,
+        (): &(),
+    ) -> Vec<Verdict> {
         let (open, on, day) = (judged.open, judged.on, judged.on.frozen.day);
-        let mut book = judged.base.clone();
-        let due = |weakness: Weakness, subject: &str| !judged.base.was_told(weakness, subject, day);
+        let mut before = latest.base.clone();
+        for (day, taught) in latest.pending {
+            self.fold(&mut before, *day, taught);
+        }
+        let mut book = before.clone();
         let mut said = Vec::new();
         for ((weakness, subject), (noted, sample)) in &open.seen {
             book.note(day, *weakness, subject, noted);
-            if due(*weakness, subject) {
-                let standing = book.standing(*weakness, subject, day);
-                let events = gather(&open.refs, [[sample]], 12);
-                let span = (sample.first(&open.refs), sample.last(&open.refs));
-                said.extend(standing.map(|standing| Verdict {
-                    evidence: events,
-                    ..standing.verdict(span, day)
-                }));
+            if before.was_told(*weakness, subject, day) {
+                continue;
             }
+            let span = (sample.first(&open.refs), sample.last(&open.refs));
+            let standing = book.standing(*weakness, subject, day);
+            said.extend(standing.map(|standing| Verdict {
+                evidence: gather(&open.refs, [[sample]], 12),
+                ..standing.verdict(span, day)
+            }));
         }
         if book::is_first_of_month(day) {
             let start = on.world.calendar.start(day);

@@ -5,12 +5,15 @@
 //! smallest first, so that it merges in any order; sets that overflowed say so and are then read as
 //! holding anything, so that no verdict ever falls.
 
+mod beside;
 mod finding;
 
+pub use beside::{Beside, Counted};
 pub use finding::{Finding, Spots, Words};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,6 +22,7 @@ use crate::company::Parts;
 use crate::detector::{Event, Judged, Kind, Latest, On};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{EventRef, Refs, gather};
+use crate::model::device::device_of;
 use crate::model::familiar::{Familiar, mark_of};
 use crate::model::habit::Attribute;
 use crate::time::Day;
@@ -68,6 +72,17 @@ pub struct Known {
     pub values: Familiar,
     /// Most activities of one finding on one of these days.
     pub most: u64,
+}
+
+impl Known {
+    fn fold(&mut self, day: Day, taught: &Taught) {
+        self.days += 1;
+        self.last = Some(day);
+        self.networks.fold(day, taught.networks.iter().copied());
+        self.devices.fold(day, taught.devices.iter().copied());
+        self.values.fold(day, taught.values.iter().copied());
+        self.most = self.most.max(taught.most);
+    }
 }
 
 /// What a closed day teaches.
@@ -128,6 +143,7 @@ impl Case<'_> {
     }
 
     /// Whether an event of the finding came from a device that the principal has not used.
+    #[allow(dead_code)] // the other half of `is_new_network`
     pub fn is_new_device(&self) -> bool {
         let day = self.on.frozen.day;
         let is_new = |device| !self.known.devices.knows(device, day);
@@ -295,15 +311,34 @@ fn teaches(row: &Row<'_>, stream: Stream) -> bool {
 /// Marks of the network and the device of a row; 0 where they are not said.
 pub fn spot(event: &Event<'_>) -> (u32, u32) {
     let (row, seed) = (event.row, event.world.seed);
-    let network = match (row.asn(), row.country()) {
-        (Some(asn), _) => mark_of(seed, &format!("AS{asn}")),
-        (None, Some(country)) => mark_of(seed, country),
-        (None, None) => row.ip().map_or(0, |ip| mark_of(seed, subnet(ip))),
+    let network = network_mark(&row, seed);
+    let device = row.device().map(device_of);
+    let device = device.filter(|device| !device.is_empty());
+    (network, device.map_or(0, |device| mark_of(seed, &device)))
+}
+
+/// Mark of [`network_of`]; 0 where it is not said.
+pub fn network_mark(row: &Row<'_>, seed: u64) -> u32 {
+    let Some(asn) = row.asn() else {
+        return network_of(row).map_or(0, |network| mark_of(seed, &network));
     };
-    (
-        network,
-        row.device().map_or(0, |device| mark_of(seed, device)),
-    )
+    // The same text without an allocation: asked for every event of everybody.
+    let mut text = [0; 12];
+    let mut rest = &mut text[..];
+    let _ = write!(rest, "AS{asn}");
+    let length = 12 - rest.len();
+    let text = std::str::from_utf8(&text[..length]);
+    mark_of(seed, text.unwrap_or_default())
+}
+
+/// The network of a row: the autonomous system, else the country, else the address without its end.
+pub fn network_of<'a>(row: &Row<'a>) -> Option<Cow<'a, str>> {
+    if let Some(asn) = row.asn() {
+        return Some(format!("AS{asn}").into());
+    }
+    row.country()
+        .or_else(|| row.ip().map(subnet))
+        .map(Cow::Borrowed)
 }
 
 /// The /24 of an IPv4 address, the first three groups of an IPv6 one.
@@ -364,12 +399,7 @@ impl<R: Rule> Kind for Ruled<R> {
     }
 
     fn fold(&self, base: &mut Known, day: Day, taught: &Taught) {
-        base.days += 1;
-        base.last = Some(day);
-        base.networks.fold(day, taught.networks.iter().copied());
-        base.devices.fold(day, taught.devices.iter().copied());
-        base.values.fold(day, taught.values.iter().copied());
-        base.most = base.most.max(taught.most);
+        base.fold(day, taught);
     }
 
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Verdict> {

@@ -30,6 +30,8 @@ pub struct Frozen {
     pub weekend: bool,
     /// Last day of the baseline, d - k.
     pub through: Day,
+    /// Days from the tenant's first event to the end of the baseline, whatever happened on them.
+    pub history_days: Day,
     /// Peers' constants per series.
     peers: BTreeMap<SeriesKey, Peers>,
     no_peers: Peers,
@@ -50,7 +52,7 @@ pub struct Frozen {
 impl Frozen {
     pub(crate) fn new(
         day: Day,
-        through: Day,
+        (through, first): (Day, Day),
         sums: &Sums,
         judges: BTreeMap<Stream, Judge>,
     ) -> Self {
@@ -83,6 +85,7 @@ impl Frozen {
             day,
             weekend: is_weekend(day),
             through,
+            history_days: (through - first + 1).max(0),
             peers,
             no_peers: crate::model::population::Population::default().constants(day),
             judges,

@@ -28,6 +28,9 @@ pub struct Parts {
     pub active: BTreeMap<Stream, u64>,
     /// The day's verdicts: surprise to number of principals. All active ones, also those at 0.
     pub verdicts: BTreeMap<Stream, BTreeMap<u32, u64>>,
+    /// Principal-days that were judged, and those whose p was at most 1e-2, 1e-3 and 1e-4: told, not learned.
+    #[serde(skip)]
+    pub judged: BTreeMap<Stream, [u64; 4]>,
     /// Contributions to the populations of series.
     pub series: BTreeMap<SeriesKey, Contribution>,
     /// Principals active in each local hour: as usual, and such that alerted.
@@ -56,6 +59,14 @@ impl Parts {
             .or_default() += 1;
     }
 
+    /// One more judged principal-day with this p.
+    pub fn judged(&mut self, stream: Stream, p: f64) {
+        let counts = self.judged.entry(stream).or_default();
+        for (count, limit) in counts.iter_mut().zip([1.0, 1e-2, 1e-3, 1e-4]) {
+            *count += u64::from(p <= limit);
+        }
+    }
+
     /// One more principal with `count` distinct outcomes.
     pub fn outcomes(&mut self, level: Level, count: u64) {
         let sums = self.distinct.entry(level).or_default();
@@ -73,6 +84,10 @@ impl Parts {
             for (surprise, n) in verdicts {
                 *mine.entry(surprise).or_default() += n;
             }
+        }
+        for (stream, theirs) in other.judged {
+            let mine = self.judged.entry(stream).or_default();
+            mine.iter_mut().zip(theirs).for_each(|(mine, n)| *mine += n);
         }
         for (key, part) in other.series {
             *self.series.entry(key).or_default() += part;

@@ -93,6 +93,10 @@ impl Core {
                 alerts,
             });
         }
+        for (stream, counts) in std::mem::take(&mut parts.judged) {
+            let all = self.judged.entry((index, stream)).or_default();
+            all.iter_mut().zip(counts).for_each(|(all, n)| *all += n);
+        }
         let lag = self.detectors[index].lag;
         self.companies[index].seal(day, parts, lag);
         let all_sealed = self.companies.iter().map(|c| c.sealed()).min().flatten();
@@ -136,7 +140,8 @@ impl Core {
             return;
         }
         self.is_changed = true;
-        self.first_day = Some(self.first_day.map_or(day, |first| first.min(day)));
+        let first = self.first_day.map_or(day, |first| first.min(day));
+        self.first_day = Some(first);
         self.last_day = Some(self.last_day.map_or(day, |last| last.max(day)));
         if !self.alphas.contains_key(&day) {
             let divided = self.divide_budget(day);
@@ -147,7 +152,7 @@ impl Core {
             let through = day - active.lag;
             let sums = self.companies[index].as_of(through);
             let judges = self.judges(index, day, &sums);
-            let frozen = Arc::new(Frozen::new(day, through, &sums, judges));
+            let frozen = Arc::new(Frozen::new(day, (through, first), &sums, judges));
             self.frozen[index].insert(day, frozen);
         }
     }

@@ -278,19 +278,23 @@ impl<K: Kind> Detector for Runner<K> {
             };
             let amount = kind.amount(&judged);
             *parts.active.entry(stream).or_default() += 1;
-            if K::STATISTICAL && on.judge().is_some() {
-                parts.verdict(stream, kind.score(&amount));
+            if K::STATISTICAL
+                && let Some(judge) = on.judge()
+            {
+                let score = kind.score(&amount);
+                parts.verdict(stream, score);
+                parts.judged(stream, judge.p(score));
             }
             let mut said = kind.verdicts(&judged, &amount);
-            said.extend(kind.sealed_verdicts(&judged, &amount));
-            if !said.is_empty() {
-                verdicts.push((*entity, said));
-            }
-            let latest = Latest {
+            let latest = || Latest {
                 base: &slot.base,
                 pending: &slot.pending,
             };
-            let summary = kind.close(&judged, latest, amount, &mut parts);
+            said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+            if !said.is_empty() {
+                verdicts.push((*entity, said));
+            }
+            let summary = kind.close(&judged, latest(), amount, &mut parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
             slot.settle(kind, day + 1 - lag);

@@ -3,9 +3,11 @@
 mod oddities;
 
 use nightjar_detectors::directory::{Directory, Person};
-use nightjar_detectors::event::{Activity, Draft, EventsBuilder, Kind, Method, Network, Outcome};
+use nightjar_detectors::event::{
+    Activity, Draft, EventsBuilder, Kind, Method, Network, Outcome, Reason,
+};
 use nightjar_detectors::policy::{Policy, ToolStatus};
-use nightjar_detectors::settings::Settings;
+use nightjar_detectors::settings::{DetectorSettings, Settings};
 use nightjar_detectors::time::Day;
 
 use arrow::array::RecordBatch;
@@ -28,16 +30,18 @@ pub struct Happening {
     pub object: Option<String>,
     pub app: Option<&'static str>,
     pub tokens: Option<u64>,
+    pub count: Option<u64>,
     pub bytes: Option<u64>,
     pub sensitivity: Option<&'static str>,
     pub session: Option<String>,
     pub method: Option<Method>,
-    pub source: &'static str,
+    pub reason: Option<Reason>,
     pub device: String,
     pub place: Option<usize>,
     pub network: Option<Network>,
     pub kind: Option<Kind>,
     pub is_odd_user: bool,
+    pub source: &'static str,
 }
 
 /// One address for each place.
@@ -56,8 +60,15 @@ pub fn start_day() -> Day {
 }
 
 fn policy() -> Policy {
+    let ranked = |names: [(&str, u8); 2]| names.map(|(name, rank)| (name.to_owned(), rank)).into();
     Policy {
         tools: [("chatgpt".to_owned(), ToolStatus::Unsanctioned)].into(),
+        label_ranks: ranked([("confidential", 2), ("secret", 3)]),
+        role_tiers: ranked([("global administrator", 0), ("user administrator", 1)]),
+        risky_scopes: ["mail.read".to_owned()].into(),
+        allowed_countries: ["DE", "FR"].map(str::to_owned).into(),
+        admin_hours: Some((6, 11)),
+        require_mfa: ["crm".to_owned()].into(),
         ..Policy::default()
     }
 }
@@ -67,14 +78,30 @@ fn directory() -> Directory {
         leaves: Some(start_day() - 10),
         ..Person::default()
     };
+    let sleeps = Person {
+        last_sign_in: Some(start_day() - 200),
+        admin: true,
+        ..Person::default()
+    };
     Directory {
-        people: [(LEAVER.to_owned(), left)].into(),
+        people: [(LEAVER.to_owned(), left), (SLEEPER.to_owned(), sleeps)].into(),
         ..Directory::default()
     }
 }
 
 pub fn settings() -> Settings {
     let hours = |hours: i64| hours * 3_600_000;
+    // A small company, and days that are few.
+    let with = |name: &str, params: &[(&str, f64)]| {
+        let params = params
+            .iter()
+            .map(|(param, value)| ((*param).to_owned(), *value));
+        let own = DetectorSettings {
+            params: params.collect(),
+            ..DetectorSettings::default()
+        };
+        (name.to_owned(), own)
+    };
     Settings {
         tenant: "laws".into(),
         zone: chrono_tz::Europe::Berlin,
@@ -88,7 +115,14 @@ pub fn settings() -> Settings {
             ("ai_usage_spike", hours(72)),
         ]
         .into(),
-        detectors: Default::default(),
+        detectors: [
+            with("volume_drop", &[("min_events", 20.0)]),
+            with(
+                "slow_collection",
+                &[("min_objects", 1.0), ("untested_level", 3.0)],
+            ),
+        ]
+        .into(),
         directory: directory(),
         policy: policy(),
         fingerprint: "laws".into(),
@@ -98,7 +132,17 @@ pub fn settings() -> Settings {
 /// Has left, and is listed so.
 pub const LEAVER: &str = "leaver@example.com";
 
+/// Is given a role now and then.
+pub const GROWS: &str = "person9@example.com";
+
+/// An administrator who has not been seen for months.
+pub const SLEEPER: &str = "sleeper@example.com";
+
+/// For emergencies.
+pub const EMERGENCY: &str = "emergency@example.com";
+
 /// How many unusual things there are.
+#[allow(dead_code)] // not every test asks
 pub fn oddities() -> usize {
     oddities::all().count()
 }
@@ -120,6 +164,19 @@ pub struct Diary<'d> {
     /// Midnight, ms.
     pub day_start: i64,
     pub is_odd: bool,
+    /// What is wrong with the machine's source.
+    pub trouble: Trouble,
+}
+
+/// What is wrong with the source that a machine fills every day.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Trouble {
+    #[default]
+    None,
+    /// Most of its events are lost.
+    Cut,
+    /// It does not say who.
+    Nameless,
 }
 
 impl Diary<'_> {
@@ -148,16 +205,18 @@ impl Diary<'_> {
             object: None,
             app: None,
             tokens: None,
+            count: None,
             bytes: None,
             sensitivity: None,
             session: None,
             method: None,
-            source: "laws",
+            reason: None,
             device: format!("laptop of {}", self.user),
             place,
             network: None,
             kind: None,
             is_odd_user: self.is_odd,
+            source: "laws",
         });
         self.events.last_mut().expect("just pushed")
     }
@@ -172,6 +231,12 @@ impl Diary<'_> {
             event.object = Some(format!("file {file}"));
             event.bytes = Some(bytes);
         }
+        // Some have new files now and then.
+        let is_busy = self.dice.roll(3) == 0;
+        for n in 0..if is_busy { self.dice.roll(16) } else { 0 } {
+            let object = format!("draft {} {n} of {}", self.day_start, self.user);
+            self.add(begin + 60, Activity::Download).object = Some(object);
+        }
         for _ in 0..self.dice.roll(6) {
             let (minute, tool) = (begin + self.dice.roll(480), self.dice.roll(2));
             let tokens = 500 + self.dice.roll(3000);
@@ -183,12 +248,34 @@ impl Diary<'_> {
     }
 }
 
+impl Diary<'_> {
+    /// A machine's day, in a source of its own: the same every day.
+    fn machine(&mut self, day: Day) {
+        let count = if self.trouble == Trouble::Cut { 4 } else { 40 };
+        for n in 0..count {
+            let is_nameless = self.trouble == Trouble::Nameless;
+            let event = self.add(30 * n, Activity::Other);
+            event.source = "hub";
+            event.kind = Some(Kind::Service);
+            if is_nameless {
+                event.user.clear();
+            }
+        }
+        if day % 9 == 0 {
+            let event = self.add(100, Activity::RoleGrant);
+            event.kind = Some(Kind::Service);
+            event.target_user = Some(GROWS.into());
+            event.object = Some(format!("team {day}"));
+        }
+    }
+}
+
 /// One day of the company. `odd`: (person, what unusual thing).
 pub fn company_day(day: Day, seed: u64, odd: &[(usize, u8)]) -> Vec<Happening> {
     let mut dice = Dice(seed ^ (day as u64) << 20);
     let calendar = nightjar_detectors::time::Calendar::new(chrono_tz::Europe::Berlin);
     let weekend = nightjar_detectors::model::fixed::is_weekend(day);
-    let mut events = Vec::new();
+    let (mut events, mut trouble) = (Vec::new(), Trouble::None);
     for person in 0..12usize {
         let what: Vec<u8> = odd
             .iter()
@@ -204,14 +291,26 @@ pub fn company_day(day: Day, seed: u64, odd: &[(usize, u8)]) -> Vec<Happening> {
             user: format!("person{person}@example.com"),
             day_start: calendar.start(day),
             is_odd: !what.is_empty(),
+            trouble: Trouble::None,
         };
         diary.ordinary();
         for what in what {
             let oddity = oddities::all().nth(usize::from(what));
             oddity.expect("it is one of them")(&mut diary);
         }
+        trouble = trouble.max(diary.trouble);
         events.append(&mut diary.events);
     }
+    let mut machine = Diary {
+        events: Vec::new(),
+        dice: &mut dice,
+        user: "machine@example.com".into(),
+        day_start: calendar.start(day),
+        is_odd: false,
+        trouble,
+    };
+    machine.machine(day);
+    events.append(&mut machine.events);
     events
 }
 
@@ -233,16 +332,20 @@ pub fn batch(events: &[Happening]) -> RecordBatch {
             interactive: event.interactive,
             mfa: event.mfa,
             device_managed: event.device_managed,
-            ip: event.ip.as_deref(),
             sensitivity: event.sensitivity,
             session: event.session.as_deref(),
             method: event.method,
+            reason: event.reason,
             object: event.object.as_deref(),
             app: event.app,
             tokens: event.tokens,
+            count: event.count,
             bytes: event.bytes,
             device: Some(&event.device),
-            ip: event.place.map(|place| ADDRESSES[place]),
+            ip: event
+                .ip
+                .as_deref()
+                .or(event.place.map(|place| ADDRESSES[place])),
             country: place.map(|p| p.0),
             region: place.map(|p| p.1),
             city: place.map(|p| p.2),

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use nightjar_detectors::alert::Alert;
+use nightjar_detectors::alert::{Alert, Class};
 use nightjar_detectors::time::{Calendar, Day};
 
 use crate::generate::Label;
@@ -80,7 +80,7 @@ pub fn score<'a>(
 ) -> Result<Score<'a>, LabelError> {
     let shown: Vec<(&Alert, Day)> = alerts
         .into_iter()
-        .filter(|alert| !alert.is_muted())
+        .filter(|alert| !alert.is_muted() && alert.class == Class::Detection)
         .filter_map(|alert| Some((alert, calendar.day(time_ms(&alert.window.start)?))))
         .collect();
     let mut explained = std::collections::BTreeSet::new();

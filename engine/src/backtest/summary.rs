@@ -49,8 +49,8 @@ impl Summary {
         for alert in alerts.clone() {
             let counts = summary.detectors.entry(alert.detector.clone()).or_default();
             counts[usize::from(alert.is_muted())] += 1;
-            // A blind spot is nobody's deed.
-            let is_deed = alert.class != Class::Health;
+            // A blind spot or a standing weakness is nobody's deed.
+            let is_deed = alert.class == Class::Detection;
             if !alert.is_muted() && is_deed && incidents.insert(&alert.incident) {
                 let day = alert.window.start.get(..10).unwrap_or_default().to_owned();
                 *summary.incidents_by_day.entry(day).or_default() += 1;

@@ -17,6 +17,7 @@ use crate::generate::{Company, Plan, Record};
 use crate::grpc::client::{Client, Event, Subscription};
 use crate::pipeline::Options;
 use crate::setup::Setup;
+use crate::source::SourceOptions;
 use crate::source::embedded::EmbeddedBroker;
 use crate::source::kafka::{KafkaOptions, Topics};
 use crate::store::alerts::Filter;
@@ -75,23 +76,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<ExitCode> {
         "its last {LIVE_DAYS} days arrive on Kafka; alerts come over gRPC from {address}"
     ));
     let from = service.alerts.last_cursor();
-    let options = Options {
-        threads: super::default_threads(),
-        once: false,
-        revise_every: REVISE_EVERY,
-        held_rows_max: crate::pipeline::HELD_ROWS_MAX,
-        kafka: KafkaOptions {
-            brokers: setup.config.kafka.brokers.clone(),
-            topics: Topics::List(
-                topics
-                    .iter()
-                    .map(|(topic, _)| (*topic).to_owned())
-                    .collect(),
-            ),
-            options: EmbeddedBroker::reader_options(),
-            group: "nightjar-demo".into(),
-        },
-    };
+    let options = options_of(&setup, &topics);
     let watching = service.status();
     let (printed, finished) = std::thread::scope(|scope| {
         let subscriber = scope.spawn(|| follow(&setup, &address, from, args.json, &stop));
@@ -180,6 +165,26 @@ fn train(setup: &Setup, company: &Company) -> anyhow::Result<()> {
     let mut judged = backtest::judge(setup, threads, read.days, &never, &|_| ())?;
     judged.save(setup, &read.rejected, &setup.config.state.dir)?;
     Ok(())
+}
+
+fn options_of(setup: &Setup, topics: &[(&str, i32)]) -> Options {
+    let names = topics.iter().map(|(topic, _)| (*topic).to_owned());
+    let kafka = KafkaOptions {
+        brokers: setup.config.kafka.brokers.clone(),
+        topics: Topics::List(names.collect()),
+        options: EmbeddedBroker::reader_options(),
+        group: "nightjar-demo".into(),
+    };
+    Options {
+        threads: super::default_threads(),
+        once: false,
+        revise_every: REVISE_EVERY,
+        held_rows_max: crate::pipeline::HELD_ROWS_MAX,
+        sources: SourceOptions {
+            kafka: Some(kafka),
+            spool: None,
+        },
+    }
 }
 
 /// Produces the last days in arrival order, in [`PLAY`]; gives the number of records.

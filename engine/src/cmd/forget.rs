@@ -138,7 +138,8 @@ fn forget(folder: &Path, names: &[String], dry_run: bool) -> anyhow::Result<Kept
         forgotten.evidence += more.evidence;
         forgotten.events.extend(more.events);
     }
-    let waiting = forget_waiting(&mut meta, names)?;
+    let mut waiting = forget_waiting(&mut meta, names)?;
+    waiting += forget_spooled(folder, &meta, names, dry_run)?;
     // The alerts go first: what of the person the state still knows helps to find them once more.
     let erased = alerts.erase(names, &forgotten.events, &who(), dry_run)?;
     if !dry_run {
@@ -190,6 +191,26 @@ fn forget_waiting(meta: &mut Meta, names: &[String]) -> anyhow::Result<usize> {
     Ok(removed)
 }
 
+/// Rows that came through a door and were not read yet; those that were go altogether.
+fn forget_spooled(
+    folder: &Path,
+    meta: &Meta,
+    names: &[String],
+    dry_run: bool,
+) -> anyhow::Result<usize> {
+    let doors = meta
+        .positions
+        .iter()
+        .filter(|(partition, _)| partition.is_door());
+    let positions = doors.map(|(partition, at)| {
+        let next = u64::try_from(at.next_offset).unwrap_or(0);
+        (partition.clone(), next)
+    });
+    crate::spool::forget(folder, &positions.collect(), names, dry_run).context(
+        "cannot erase from what came through the doors; check the permissions of the folder spool",
+    )
+}
+
 /// Days that a killed service had spilled: they are read again from Kafka in any case.
 fn remove_spilled(folder: &Path) -> anyhow::Result<()> {
     for name in ["history", "held"] {
@@ -228,7 +249,7 @@ fn told(names: &[String], kept: &Kept, dry_run: bool) -> String {
         return format!("nothing is kept of {}\n", names.join(", "));
     }
     if !dry_run {
-        text += "the events still lie in Kafka; a replay from the start would learn them again, and so would\n\
+        text += "the events still lie in Kafka, or in the watched folder; a replay from the start would learn them again, and so would\n\
                  new events of the same person. Sums over the company stay. Backups, the directory file,\n\
                  exported alerts and what subscribers were sent are for you to look after.\n";
     }

@@ -14,9 +14,11 @@ use tracing::info;
 
 use crate::backtest::summary::Summary;
 use crate::config::{self, Config};
+use crate::door::Doors;
 use crate::grpc::Status;
 use crate::pipeline::{self, Finished, Options, RunError};
 use crate::setup::Setup;
+use crate::source::SourceOptions;
 use crate::source::kafka::{KafkaOptions, Topics};
 use crate::store::alerts::AlertStore;
 use crate::store::lock::FolderLock;
@@ -34,7 +36,7 @@ pub struct RunArgs {
     /// Configuration file
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Read to the present end of all partitions, close everything, print the summary and end
+    /// Read to the present end of all partitions and files, close everything, print the summary and end
     #[arg(long)]
     once: bool,
     /// Threads that judge
@@ -49,10 +51,13 @@ pub struct RunArgs {
 pub fn run(args: &RunArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let setup = Arc::new(Setup::load(args.config.as_deref())?);
-    let options = options_of(&setup, args)?;
+    let mut options = options_of(&setup, args)?;
     let mut service = Service::open(&setup)?;
+    let doors = Doors::open(&setup, args.once, &service.runtime)?;
+    options.sources.spool = doors.as_ref().map(|doors| doors.spool().clone());
     let started = Instant::now();
     let finished = service.run(&setup, &options, &stop)?;
+    drop(doors);
     if args.once && stop.load(Ordering::Relaxed) {
         info!("stopped before the end; run it again for the summary");
     } else if args.once {
@@ -69,24 +74,31 @@ fn options_of(setup: &Setup, args: &RunArgs) -> anyhow::Result<Options> {
             .threads
             .map_or_else(super::default_threads, usize::from),
         once: args.once,
-        kafka: kafka_options(config)?,
+        sources: SourceOptions {
+            kafka: kafka_options(config)?,
+            spool: None,
+        },
         revise_every: pipeline::REVISE_EVERY,
         held_rows_max: pipeline::HELD_ROWS_MAX,
     })
 }
 
-/// Where the configured topics are, and how they are reached.
-pub(super) fn kafka_options(config: &Config) -> anyhow::Result<KafkaOptions> {
+/// Where the configured topics are, and how they are reached; nothing where all comes through doors.
+pub(super) fn kafka_options(config: &Config) -> anyhow::Result<Option<KafkaOptions>> {
+    let has_doors = config.files.watch.is_some() || config.hec.listen.is_some();
     let topics = match &config.kafka.topics {
+        config::Topics::List(topics) if topics.is_empty() && has_doors => return Ok(None),
         config::Topics::List(topics) if topics.is_empty() => {
-            anyhow::bail!("no topics to read; set kafka.topics, for instance topics = [\"okta\"]")
+            anyhow::bail!(
+                "nothing to read; set kafka.topics, for instance topics = [\"okta\"], or files.watch, or hec.listen"
+            )
         }
         config::Topics::List(topics) => Topics::List(topics.clone()),
         config::Topics::Pattern(pattern) => {
             Topics::Pattern(regex::Regex::new(pattern).context("kafka.topics is not a pattern")?)
         }
     };
-    Ok(kafka_with(config, topics))
+    Ok(Some(kafka_with(config, topics)))
 }
 
 /// How the configuration reaches Kafka, for these topics.

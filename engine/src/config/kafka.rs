@@ -3,12 +3,12 @@
 //! Invariant: the value of an option reaches the configuration and nothing else, no message least of all.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use super::problem::Place;
 use super::read::Context;
+use super::secret::{KEPT_APART, secret};
 use super::section::{Reading, Section, Wrong, text};
-use super::tree::{Node, Table, Value};
+use super::tree::{Node, Value};
 use super::{Kafka, Topics};
 
 /// Parts of the names of settings that hold secrets.
@@ -150,11 +150,10 @@ fn read_options(options: &Section<'_>, context: &Context<'_>) -> BTreeMap<String
 }
 
 fn option(key: &str, node: &Node, context: &Context<'_>) -> Reading<String> {
-    let kept_apart = r#"write { env = "NAME" } or { file = "PATH" }"#;
     if let Value::Table(table) = &node.value {
         return secret(table, node, context).map_err(|wrong| {
             wrong.unwrap_or_else(|| {
-                Wrong("is a table that names no secret".into(), kept_apart.into())
+                Wrong("is a table that names no secret".into(), KEPT_APART.into())
             })
         });
     }
@@ -164,7 +163,7 @@ fn option(key: &str, node: &Node, context: &Context<'_>) -> Reading<String> {
     if is_secret && matches!(node.place, Place::Line(..)) {
         return Err(Wrong(
             "is a secret written into the file".into(),
-            kept_apart.into(),
+            KEPT_APART.into(),
         ));
     }
     node.scalar().ok_or_else(|| {
@@ -173,29 +172,4 @@ fn option(key: &str, node: &Node, context: &Context<'_>) -> Reading<String> {
             "write text, a number, true or false".into(),
         )
     })
-}
-
-/// The secret that a table names; `None` where it names none.
-fn secret(table: &Table, node: &Node, context: &Context<'_>) -> Result<String, Option<Wrong>> {
-    let mut keys = table.iter();
-    let (Some((key, place)), None) = (keys.next(), keys.next()) else {
-        return Err(None);
-    };
-    let name = place.text().ok_or(None)?;
-    match key.as_str() {
-        "env" => context.environment.get(name).cloned().ok_or_else(|| {
-            let what = format!("wants the environment variable {name}, which is not set");
-            Some(Wrong(what, format!("set {name} before the start")))
-        }),
-        "file" => {
-            let path = context.resolve(Path::new(name), &node.place);
-            let content = std::fs::read_to_string(&path).map_err(|error| {
-                let what = format!("wants the file {}: {}", path.display(), error.kind());
-                Some(Wrong(what, "check the path and its permissions".into()))
-            })?;
-            // Editors end files with a newline that is not part of the secret.
-            Ok(content.trim_end_matches(['\r', '\n']).to_owned())
-        }
-        _ => Err(None),
-    }
 }

@@ -17,7 +17,9 @@ use super::policy;
 use super::problem::{Place, Problem, nearest};
 use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
 use super::tree::{self, Node, Table, Value};
-use super::{Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, kafka, units};
+use super::{
+    Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, doors, kafka, units,
+};
 use crate::logins::PROVIDERS;
 
 const TENANT_CHARS_MAX: usize = 100;
@@ -44,7 +46,8 @@ impl Context<'_> {
         }
     }
 
-    fn path(&self, node: &Node) -> Reading<PathBuf> {
+    /// A path in a value.
+    pub fn path(&self, node: &Node) -> Reading<PathBuf> {
         Ok(self.resolve(Path::new(&text(node)?), &node.place))
     }
 }
@@ -114,6 +117,8 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
         root.read_list("formats", |node| context.path(node)),
     );
     kafka::read(root.section("kafka"), context, &mut config.kafka);
+    config.files = doors::read_files(root.section("files"), context);
+    config.hec = doors::read_hec(root.section("hec"), context);
     config.sources = sources(&root.section("sources"));
     read_state(root.section("state"), context, config);
     read_retention(root.section("retention"), config);
@@ -194,22 +199,27 @@ pub fn zone_advice(name: &str) -> String {
     }
 }
 
-fn loopback(node: &Node) -> Reading<SocketAddr> {
+/// An address with a port.
+pub fn address(node: &Node) -> Reading<SocketAddr> {
     let written = text(node)?;
     let numeric = match written.strip_prefix("localhost:") {
         Some(port) => format!("127.0.0.1:{port}"),
         None => written.clone(),
     };
-    let Ok(address) = numeric.parse::<SocketAddr>() else {
-        return Err(Wrong(
+    numeric.parse().map_err(|_| {
+        Wrong(
             format!("`{written}` is not an address with a port"),
             r#"write for instance "127.0.0.1:7461""#.into(),
-        ));
-    };
+        )
+    })
+}
+
+fn loopback(node: &Node) -> Reading<SocketAddr> {
+    let address = address(node)?;
     if !address.ip().is_loopback() {
         return Err(Wrong(
             format!(
-                "`{written}` can be reached from other machines, and is served without encryption and \
+                "`{address}` can be reached from other machines, and is served without encryption and \
                  without tokens"
             ),
             format!(

@@ -77,6 +77,8 @@ mod shapes {
         /// Files of formats of your own.
         formats: Option<Vec<String>>,
         kafka: Option<Kafka>,
+        files: Option<Files>,
+        hec: Option<Hec>,
         /// By topic, or by the folder that a file lies in.
         sources: Option<BTreeMap<String, Source>>,
         state: Option<State>,
@@ -109,6 +111,40 @@ mod shapes {
         preset: Option<String>,
         /// Any librdkafka setting. Secrets as { env = "NAME" } or { file = "PATH" }.
         options: Option<BTreeMap<String, OptionValue>>,
+    }
+
+    /// Log files that are read as they grow, for those who have no Kafka.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Files {
+        /// A folder; the folder that a file in it lies in is its source.
+        watch: Option<String>,
+    }
+
+    /// An HTTP door for whatever can send to Splunk's HTTP Event Collector.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Hec {
+        /// Address and port, as in "127.0.0.1:8088". Without it there is no such door.
+        listen: Option<String>,
+        /// Listen where other machines can connect, without encryption. Default false.
+        insecure: Option<bool>,
+        /// Who may send.
+        tokens: Option<Vec<HecToken>>,
+    }
+
+    /// A token, and what comes with it.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct HecToken {
+        /// The secret, as { env = "NAME" } or { file = "PATH" }.
+        token: OptionValue,
+        /// The source of what comes with it.
+        source: String,
+        /// Other sources by sourcetype: { "o365:management:activity" = "m365" }.
+        sourcetypes: Option<BTreeMap<String, String>>,
+        /// Answer with ids that can be asked for at /services/collector/ack. Default false.
+        ack: Option<bool>,
     }
 
     /// Text, or a list of texts.

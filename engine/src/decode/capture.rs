@@ -99,7 +99,12 @@ impl Captured {
     #[inline(always)]
     pub(crate) fn note(&mut self, node: &Node, slot: Slot) {
         match *node.captures {
-            [Capture { slot: id, list: ROOT }] => self.note_in(id, slot),
+            [
+                Capture {
+                    slot: id,
+                    list: ROOT,
+                },
+            ] => self.note_in(id, slot),
             _ => self.note_in_all(node, slot),
         }
     }

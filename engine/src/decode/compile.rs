@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::capture::{Piece, Place};
 use super::column::{Column, Type};
+use super::cut::Cut;
 use super::keys::Keys;
 use super::language::{
     FormatFile, Literal, OneOrMore, SourceFile, SourceTable, SwitchFile, TestFile, TestTable, When,
@@ -356,15 +357,22 @@ impl Compiler {
             });
         }
         let change = Change {
-            after: file.after.clone(),
-            before: file.before.clone(),
+            cut: Cut {
+                unquote: file.unquote,
+                after: file.after.clone(),
+                before: file
+                    .before
+                    .iter()
+                    .flat_map(OneOrMore::iter)
+                    .cloned()
+                    .collect(),
+            },
             address: file.address,
             tool: file.tool,
             hashed: file.hashed,
             values,
         };
-        let plain = change.after.is_none()
-            && change.before.is_none()
+        let plain = change.cut.is_none()
             && change.address.is_none()
             && change.values.is_none()
             && !change.tool

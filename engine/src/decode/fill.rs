@@ -9,6 +9,7 @@ use super::capture::{Slot, Tag};
 use super::column::{Column, Type};
 use super::convert::{self, Address, HashKey};
 use super::country::country_code;
+use super::cut::Cut;
 use super::language::AddressRule;
 use super::program::{Action, Change, Fill, From, Program, Source, Texts, Values, holds};
 use super::row::{Constant, Row, Written};
@@ -168,7 +169,7 @@ impl<'a> Filler<'a, '_> {
                     .otherwise
                     .filter(|_| text.and_then(|text| self.tool(text)).is_some())
             } else {
-                self.translate(slot, values)
+                self.translate(slot, &change.cut, values)
             };
             if let Some(constant) = constant {
                 self.put(column, constant);
@@ -183,16 +184,7 @@ impl<'a> Filler<'a, '_> {
             };
         };
         if slot.tag == Tag::Text {
-            if let Some(mark) = &change.after {
-                text = text
-                    .rsplit_once(mark.as_str())
-                    .map_or(text, |(_, after)| after);
-            }
-            if let Some(mark) = &change.before {
-                text = text
-                    .split_once(mark.as_str())
-                    .map_or(text, |(before, _)| before);
-            }
+            text = change.cut.of(text);
         }
         if change.tool {
             if let Some(name) = self.tool(text) {
@@ -203,9 +195,9 @@ impl<'a> Filler<'a, '_> {
         self.typed(column, slot.tag, text, Some(change))
     }
 
-    fn translate(&self, slot: Slot, values: &Values) -> Option<Constant> {
+    fn translate(&self, slot: Slot, cut: &Cut, values: &Values) -> Option<Constant> {
         let known = |text: &str| {
-            let at = values.words.get(text.as_bytes())?;
+            let at = values.words.get(cut.of(text).as_bytes())?;
             values.constants.get(usize::from(at)).copied()
         };
         if slot.tag == Tag::All {
@@ -244,13 +236,20 @@ impl<'a> Filler<'a, '_> {
     /// The scalars of a list in one text, with spaces between them; columns of other types take none.
     fn joined(&mut self, column: Column, slot: Slot) {
         let mut joined = String::new();
-        for text in self.texts.all(slot).filter(|text| !convert::says_nothing(text)) {
+        for text in self
+            .texts
+            .all(slot)
+            .filter(|text| !convert::says_nothing(text))
+        {
             if !joined.is_empty() {
                 joined.push(' ');
             }
             joined.push_str(text);
         }
-        let is_name = matches!(column, Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity);
+        let is_name = matches!(
+            column,
+            Column::Object | Column::App | Column::Device | Column::Model | Column::Sensitivity
+        );
         if joined.is_empty() || !is_name {
             return;
         }

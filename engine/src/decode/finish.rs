@@ -5,12 +5,12 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use nightjar_detectors::event::{Activity, Draft};
+use nightjar_detectors::event::{Activity, Draft, Method};
 
-use super::{DecodeOptions, Sink};
 use super::column::Column;
 use super::convert;
 use super::fill::Filler;
+use super::{DecodeOptions, Sink};
 
 /// What depends on several columns.
 pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
@@ -37,7 +37,15 @@ pub(crate) fn finish(filler: &mut Filler<'_, '_>, options: &DecodeOptions) {
             | Activity::MailboxRule
             | Activity::Other
     );
-    if named && row.has(Column::Object) && !options.show_objects && !row.object_hashed {
+    // Where mail is forwarded to is no name of a document.
+    let is_forward = row.draft.method == Some(Method::Forward)
+        && row.draft.object.is_some_and(convert::is_address);
+    if named
+        && row.has(Column::Object)
+        && !options.show_objects
+        && !row.object_hashed
+        && !is_forward
+    {
         filler.hash_object();
     }
 }

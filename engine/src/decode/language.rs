@@ -151,7 +151,10 @@ pub(crate) struct SourceTable {
     /// Only what follows the last of these.
     pub(crate) after: Option<String>,
     /// Only what stands before the first of these.
-    pub(crate) before: Option<String>,
+    pub(crate) before: Option<OneOrMore<String>>,
+    /// Without the quotes around it.
+    #[serde(default)]
+    pub(crate) unquote: bool,
     /// What is no e-mail address: null (`only`), or a keyed hash (`or_hash`).
     pub(crate) address: Option<AddressRule>,
     /// The place holds a host or URL: the name of the AI tool behind it.

@@ -68,11 +68,20 @@ mod tests {
     fn pairs_of_two_formats_are_read_together_or_refused() {
         let mut known = Vec::new();
         assert!(Pairs::add(&mut known, &pairs("Name", &["Value"])));
-        assert!(Pairs::add(&mut known, &pairs("name", &["value", "boolValue"])));
-        assert!(Pairs::add(&mut known, &pairs("key", &["value.stringValue"])));
+        assert!(Pairs::add(
+            &mut known,
+            &pairs("name", &["value", "boolValue"])
+        ));
+        assert!(Pairs::add(
+            &mut known,
+            &pairs("key", &["value.stringValue"])
+        ));
         assert_eq!(known[0], pairs("Name", &["Value", "boolValue"]));
         assert_eq!(known.len(), 2);
-        assert!(!Pairs::add(&mut known, &pairs("NAME", &["boolValue", "value"])));
+        assert!(!Pairs::add(
+            &mut known,
+            &pairs("NAME", &["boolValue", "value"])
+        ));
         assert!(Pairs::new("list[].name", &[]).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 use super::capture::{END, Piece, Place, Slot, Tag};
 use super::column::Column;
+use super::cut::Cut;
 use super::keys::Keys;
 use super::language::AddressRule;
 use super::row::Constant;
@@ -129,8 +130,7 @@ pub(crate) enum From {
 /// What is done to a value before it fills its column.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
-    pub(crate) after: Option<String>,
-    pub(crate) before: Option<String>,
+    pub(crate) cut: Cut,
     pub(crate) address: Option<AddressRule>,
     pub(crate) tool: bool,
     pub(crate) hashed: bool,
@@ -167,7 +167,11 @@ impl<'a> Texts<'a> {
 
     /// The scalars of a list that were noted together.
     pub(crate) fn all(self, slot: Slot) -> impl Iterator<Item = &'a str> {
-        let text = if slot.tag == Tag::All { self.get(slot.piece) } else { "" };
+        let text = if slot.tag == Tag::All {
+            self.get(slot.piece)
+        } else {
+            ""
+        };
         text.split_terminator(END)
     }
 

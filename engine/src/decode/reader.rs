@@ -247,7 +247,11 @@ impl<'t, 'r> Reader<'t, 'r> {
         list: NodeId,
         read: impl FnOnce(&mut Self) -> Result<(), Broken>,
     ) -> Result<(), Broken> {
-        let scoped = self.node(list).items.as_ref().is_some_and(|items| items.scoped);
+        let scoped = self
+            .node(list)
+            .items
+            .as_ref()
+            .is_some_and(|items| items.scoped);
         if !scoped {
             return read(self);
         }
@@ -361,7 +365,11 @@ impl<'t, 'r> Reader<'t, 'r> {
             self.value(element)?;
             end = Some(self.cursor.at);
         }
-        for (_, node) in items.numbered.iter().filter(|(at, _)| usize::from(*at) == number) {
+        for (_, node) in items
+            .numbered
+            .iter()
+            .filter(|(at, _)| usize::from(*at) == number)
+        {
             self.cursor.at = start;
             self.value(*node)?;
             end = Some(self.cursor.at);

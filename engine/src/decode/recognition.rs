@@ -41,7 +41,11 @@ impl Recognition {
                 table.last |= bit;
             }
             for tests in &program.recognise {
-                match tests.iter().filter(|test| needs_value(test)).min_by_key(cost) {
+                match tests
+                    .iter()
+                    .filter(|test| needs_value(test))
+                    .min_by_key(cost)
+                {
                     None => table.always |= bit,
                     Some(test) => {
                         for slot in &test.slots {

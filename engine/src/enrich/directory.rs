@@ -228,9 +228,8 @@ impl Entry {
             "leaves" => person.leaves = Some(date(value)?),
             "absent" => person.absent = spans(value)?,
             "on_call" => person.on_call = spans(value)?,
-            // Read by no detector yet; checked, so that the file is right when one does.
             "last_sign_in" => {
-                date(value.get(..10).unwrap_or(value))?;
+                person.last_sign_in = Some(date(value.get(..10).unwrap_or(value))?);
             }
             "valid_from" => self.valid_from = Some(date(value)?),
             _ => {}
@@ -348,6 +347,7 @@ europe/berlin,Ana@Example.com, A.Old@example.com ;S-1-5;,person,Sales,Boss@examp
             leaves: day("2026-12-31"),
             absent: vec![(20_513, 20_526), (20_666, 20_666)],
             on_call: vec![(20_544, 20_545)],
+            last_sign_in: day("2026-03-01"),
         };
         assert_eq!(ana, &expected);
         assert_eq!(directory.canonical("a.old@example.com"), "ana@example.com");

@@ -55,18 +55,19 @@ pub(super) enum Health {
 }
 
 impl Health {
-    /// What a position says that had to be given up.
-    pub fn jump(partition: &Partition, from: i64, to: i64) -> Self {
-        if to < from {
-            let topic = partition.topic.clone();
-            return Health::Anew { topic };
+    /// What a position says that had to be given up. Nothing for a door's that lies behind the end: after a copy
+    /// was restored, what there is came again.
+    pub fn jump(partition: &Partition, from: i64, to: i64) -> Option<Self> {
+        if from <= to {
+            let partition = partition.clone();
+            return Some(Health::Lost {
+                partition,
+                from,
+                to,
+            });
         }
-        let partition = partition.clone();
-        Health::Lost {
-            partition,
-            from,
-            to,
-        }
+        let topic = partition.topic.clone();
+        (!partition.is_door()).then_some(Health::Anew { topic })
     }
 
     fn topic(&self) -> &str {
@@ -121,6 +122,16 @@ impl Health {
                 partition,
                 from,
                 to,
+            } if partition.is_door() => format!(
+                "{} records of {partition} (numbers {from} to {}) were lost on this machine's disk before they were read; \
+                 reading goes on at {to}",
+                to - from,
+                to - 1
+            ),
+            Health::Lost {
+                partition,
+                from,
+                to,
             } => format!(
                 "up to {} records of {partition} (offsets {from} to {}) were removed from Kafka before they were read; \
                  reading goes on at {to}",
@@ -161,6 +172,10 @@ impl Health {
 
     fn next_steps(&self) -> Vec<String> {
         let steps: &[&str] = match self {
+            Health::Lost { partition, .. } if partition.is_door() => &[
+                "check the disk of the state folder, and who may write there",
+                "if the sender still has the events, send them again: what comes within its allowed lateness is judged",
+            ],
             Health::Lost { .. } => &[
                 "keep records for longer than the longest outage: raise retention.ms of the topic",
                 "if the vendor still has the events, send them again: what comes within its allowed lateness is judged",
@@ -318,12 +333,12 @@ mod tests {
     #[test]
     fn each_blind_spot_is_told_once() {
         let mut nurse = Nurse::default();
-        let anew = [0, 1, 2].map(|number| Health::jump(&partition(number), 50, 0));
+        let anew = [0, 1, 2].map(|number| Health::jump(&partition(number), 50, 0).unwrap());
         let told = alerts(&mut nurse, &anew);
         assert_eq!(told.len(), 1);
         assert!(!told[0].counts_for_digest());
         assert!(alerts(&mut nurse, &anew).is_empty());
-        let lost = [0, 1].map(|number| Health::jump(&partition(number), 50, 80));
+        let lost = [0, 1].map(|number| Health::jump(&partition(number), 50, 80).unwrap());
         let told = alerts(&mut nurse, &lost);
         assert_eq!(told.len(), 2);
         assert_eq!(told[0].observed, 30.0);

@@ -1,4 +1,4 @@
-//! What the topics held before the first start: read like files, days in order, without lateness.
+//! What the topics and the watched folder held before the first start: read like files, days in order, without lateness.
 //!
 //! Invariant: it ends where each partition ended at the first start, whatever came since; a restart reads
 //! it again and goes on behind the last day that was judged.
@@ -16,11 +16,12 @@ use super::meta::{History, Meta, Position};
 use super::patience::PatientAlerts;
 use super::writer::{Checkpoint, Writer};
 use super::{Options, RunError};
-use crate::clock::{Arrival, Partition};
+use crate::clock::{Arrival, Came, Partition};
 use crate::days::DayStore;
 use crate::intake::{Intake, SourceCounts};
 use crate::setup::Setup;
-use crate::source::kafka::{KafkaSource, Polled, SourceError};
+use crate::source::kafka::SourceError;
+use crate::source::{Brought, Sources};
 use crate::store::state::StateStore;
 
 const BROKER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,7 +45,7 @@ pub(super) fn begin(
     state: &mut StateStore,
     stop: &AtomicBool,
 ) -> Result<Option<Meta>, RunError> {
-    let source = KafkaSource::connect(&options.kafka)?;
+    let source = Sources::connect(&options.sources)?;
     let mut history = History::default();
     let mut positions = BTreeMap::new();
     let Some(found) = patiently(stop, || source.discover(BROKER_TIMEOUT))? else {
@@ -112,7 +113,7 @@ pub(super) fn run(
     let history = meta.history.clone().unwrap_or_default();
     info!(
         partitions = history.ends.len(),
-        "reading what the topics held before the first start"
+        "reading what there was before the first start"
     );
     let started = Instant::now();
     let (mut days, counts, positions) = read(setup, options, meta, &history, alerts, stop)?;
@@ -213,7 +214,7 @@ fn read(
             partition: partition.clone(),
         })
         .collect();
-    let mut source = KafkaSource::connect(&options.kafka)?;
+    let mut source = Sources::connect(&options.sources)?;
     let starts: Vec<_> = tracks
         .iter()
         .map(|t| (t.partition.clone(), t.next_offset))
@@ -229,8 +230,8 @@ fn read(
     let mut open = tracks.len();
     while 0 < open && !stop.load(Ordering::Relaxed) {
         let now_ms = chrono::Utc::now().timestamp_millis();
-        source.poll(2000, Duration::from_millis(200), &mut |polled| {
-            take(polled, &mut tracks, &mut intakes, now_ms, setup);
+        source.poll(2000, Duration::from_millis(200), &mut |brought| {
+            take(brought, &mut tracks, &mut intakes, now_ms, setup);
         })?;
         for (index, track) in tracks.iter_mut().enumerate() {
             if track.end <= track.next_offset && track.end != i64::MIN {
@@ -266,27 +267,24 @@ fn read(
 }
 
 fn take(
-    polled: Polled<'_>,
+    brought: Brought<'_>,
     tracks: &mut [Track],
     intakes: &mut BTreeMap<String, Intake>,
     now_ms: i64,
     setup: &Setup,
 ) {
-    match polled {
-        Polled::Record {
+    let future_limit_ms = setup.config.admission.future_limit_ms;
+    match brought {
+        Brought::Record {
             partition,
             offset,
             timestamp_ms,
             payload,
         } => {
             let track = &mut tracks[partition];
-            if track.end <= offset {
-                // Came after the first start: read again when live.
-                track.next_offset = track.next_offset.max(track.end);
+            if !track.moves_to(offset) {
                 return;
             }
-            track.next_offset = offset + 1;
-            let future_limit_ms = setup.config.admission.future_limit_ms;
             let arrival = track.arrival.next(timestamp_ms, now_ms, future_limit_ms);
             let intake = intakes
                 .get_mut(&track.partition.topic)
@@ -297,22 +295,55 @@ fn take(
                 None => intake.tombstone(offset as u64),
             }
         }
-        Polled::End {
+        Brought::Entry {
             partition,
-            next_offset,
+            offset,
+            came,
+            origin,
+            entry,
         } => {
             let track = &mut tracks[partition];
-            track.next_offset = track.next_offset.max(next_offset);
+            if !track.moves_to(offset) {
+                return;
+            }
+            let next = |since_ms| track.arrival.next(Some(since_ms), now_ms, future_limit_ms);
+            let since_ms = came.since_ms.map(next);
+            let intake = intakes
+                .get_mut(&track.partition.topic)
+                .expect("one for each topic");
+            intake.begin(origin.unwrap_or(&track.origin));
+            intake.decoded(&entry, Came { since_ms, ..came });
         }
-        Polled::Gap {
+        Brought::End {
+            partition,
+            next_offset,
+            ..
+        } => {
+            let track = &mut tracks[partition];
+            track.next_offset = track.next_offset.max(next_offset.unwrap_or(0));
+        }
+        Brought::Gap {
             partition,
             from,
             to,
         } => {
             let track = &mut tracks[partition];
             track.next_offset = track.next_offset.max(to);
-            warn!(partition = %track.partition, from, to, "retention removed records before they were read");
+            warn!(partition = %track.partition, from, to, "records were removed before they were read");
         }
-        Polled::Trouble { text } => warn!("{text}"),
+        Brought::Trouble { text } => warn!("{text}"),
+    }
+}
+
+impl Track {
+    /// The partition's next record; tells whether it is of the history.
+    fn moves_to(&mut self, offset: i64) -> bool {
+        if self.end <= offset {
+            // Came after the first start: read again when live.
+            self.next_offset = self.next_offset.max(self.end);
+            return false;
+        }
+        self.next_offset = offset + 1;
+        true
     }
 }

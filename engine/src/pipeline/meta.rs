@@ -131,7 +131,7 @@ mod tests {
         let batch = builder.finish();
         let mut meta = Meta::default();
         meta.set_held([&batch].into_iter()).unwrap();
-        assert_eq!(meta.take_held().unwrap(), [batch.clone()]);
+        assert_eq!(meta.take_held().unwrap(), std::slice::from_ref(&batch));
 
         let new = ["method", "reason"].map(|name| batch.schema().index_of(name).unwrap());
         let old: Vec<usize> = (0..batch.num_columns())

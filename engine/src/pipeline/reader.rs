@@ -1,8 +1,9 @@
-//! The thread that reads Kafka: arrival, decoding, admission, clocks.
+//! The thread that reads Kafka and the doors: arrival, decoding, admission, clocks.
 //!
 //! Invariant: it alone moves arrivals and clocks, and a chunk carries them as they stood behind its
 //! last row; a partition whose rows cannot be judged yet is paused, except the one all wait for.
 
+mod take;
 mod topics;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,6 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender};
 use nightjar_detectors::time::Day;
-use tracing::warn;
 
 use super::chunk::{Chunk, Moved};
 use super::health::Health;
@@ -22,7 +22,9 @@ use super::{Gate, Options, RunError};
 use crate::clock::{Arrival, Clocks, Partition};
 use crate::intake::Intake;
 use crate::setup::Setup;
-use crate::source::kafka::{KafkaSource, Missing, Polled, TopicId, Topics};
+use crate::source::Sources;
+use crate::source::kafka::{Missing, TopicId, Topics};
+use take::Taking;
 
 const MESSAGES_MAX: usize = 1000;
 const POLL_TIMEOUT: Duration = Duration::from_millis(20);
@@ -64,11 +66,11 @@ impl Track {
     }
 }
 
-/// Reads all partitions of the configured topics.
+/// Reads all partitions of the configured topics and doors.
 pub(super) struct Reader {
     setup: Arc<Setup>,
-    source: KafkaSource,
-    topics: Topics,
+    source: Sources,
+    topics: Option<Topics>,
     stored: BTreeMap<Partition, Position>,
     /// Of the topics that are read, as the positions know them.
     topic_ids: BTreeMap<String, TopicId>,
@@ -107,8 +109,12 @@ impl Reader {
         stop: &Arc<AtomicBool>,
     ) -> Result<Self, RunError> {
         Ok(Reader {
-            source: KafkaSource::connect(&options.kafka)?,
-            topics: options.kafka.topics.clone(),
+            source: Sources::connect(&options.sources)?,
+            topics: options
+                .sources
+                .kafka
+                .as_ref()
+                .map(|kafka| kafka.topics.clone()),
             stored: meta.positions.clone(),
             topic_ids: meta.topic_ids.clone(),
             tracks: Vec::new(),
@@ -178,78 +184,18 @@ impl Reader {
     }
 
     fn poll(&mut self) -> Result<usize, RunError> {
-        let now_ms = chrono::Utc::now().timestamp_millis();
-        let ready = self.gate.ready_day();
-        let Reader {
-            source,
-            tracks,
-            intakes,
-            clocks,
-            setup,
-            begun_again,
-            health,
-            messages_max,
-            ..
-        } = self;
-        let future_limit_ms = setup.config.admission.future_limit_ms;
-        let polled = source.poll(*messages_max, POLL_TIMEOUT, &mut |polled| match polled {
-            Polled::Record {
-                partition,
-                offset,
-                timestamp_ms,
-                payload,
-            } => {
-                let track = &mut tracks[partition];
-                if track.is_beyond_goal(offset) {
-                    return;
-                }
-                track.next_offset = offset + 1;
-                (track.has_moved, track.heard_ms) = (true, now_ms);
-                let ahead_ms = timestamp_ms.map(|stamp| stamp.saturating_sub(now_ms));
-                track.ahead_ms = track
-                    .ahead_ms
-                    .max(ahead_ms.filter(|ahead| future_limit_ms < *ahead));
-                let arrival = track.arrival.next(timestamp_ms, now_ms, future_limit_ms);
-                clocks.read(&track.partition, arrival);
-                let intake = intakes
-                    .get_mut(&track.partition.topic)
-                    .expect("one for each topic");
-                intake.begin(&track.origin);
-                match payload {
-                    Some(payload) => intake.record(payload, offset as u64, Some(arrival)),
-                    None => intake.tombstone(offset as u64),
-                }
-                let day = intake
-                    .latest_ms()
-                    .map(|latest| setup.world.calendar.day(latest));
-                if let Some(day) = day.filter(|day| ready < *day) {
-                    *track.held.entry(day).or_default() += 1;
-                }
-            }
-            Polled::End {
-                partition,
-                next_offset,
-            } => {
-                let track = &mut tracks[partition];
-                track.has_moved |= track.next_offset < next_offset;
-                track.next_offset = track.next_offset.max(next_offset);
-                clocks.at_end(&track.partition, now_ms);
-            }
-            Polled::Gap {
-                partition,
-                from,
-                to,
-            } => {
-                let track = &mut tracks[partition];
-                (track.next_offset, track.has_moved) = (to, true);
-                if to < from {
-                    begun_again.push(partition);
-                }
-                health.push(Health::jump(&track.partition, from, to));
-            }
-            Polled::Trouble { text } => warn!("{text}"),
-        })?;
-        Ok(polled)
+        let mut taking = Taking {
+            tracks: &mut self.tracks,
+            intakes: &mut self.intakes,
+            clocks: &mut self.clocks,
+            begun_again: &mut self.begun_again,
+            health: &mut self.health,
+            setup: &self.setup,
+            now_ms: chrono::Utc::now().timestamp_millis(),
+            ready: self.gate.ready_day(),
+        };
+        let take = &mut |brought: crate::source::Brought<'_>| taking.take(brought);
+        Ok(self.source.poll(self.messages_max, POLL_TIMEOUT, take)?)
     }
 
     /// Puts everything since the last chunk into this one.

@@ -18,6 +18,10 @@ const PATIENCE: Duration = Duration::from_secs(15);
 const SKIPPED_MAX: u64 = 10_000;
 const MESSAGES_MAX: usize = 1000;
 const GONE: &str = "kafka has removed it";
+/// How the origin of what came over HTTP ends.
+const HTTP: &str = "/http";
+const NEVER_KEPT: &str =
+    "it came over HTTP, and such records are not kept; its sender may send it again";
 
 /// Where a record lies.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,17 +30,17 @@ pub struct Wanted {
     pub origin: String,
     /// Number in the file, or offset.
     pub offset: u64,
-    /// Whether it is of Kafka.
-    pub is_kafka: bool,
+    /// Whether it arrived, over Kafka or through a door, and was not merely read.
+    pub has_arrival: bool,
 }
 
 impl Wanted {
-    /// Where the record of an entry lies. Only what came from Kafka has an arrival.
+    /// Where the record of an entry lies.
     pub fn of(entry: &QuarantineEntry) -> Self {
         Wanted {
             origin: entry.origin.clone(),
             offset: entry.offset,
-            is_kafka: entry.arrival_ms.is_some(),
+            has_arrival: entry.arrival_ms.is_some(),
         }
     }
 
@@ -83,7 +87,12 @@ pub fn fetch(
     let mut files = BTreeMap::<&str, Vec<&Wanted>>::new();
     let mut partitions = BTreeMap::<Partition, VecDeque<&Wanted>>::new();
     for wanted in wanted {
-        match wanted.partition().filter(|_| wanted.is_kafka) {
+        if wanted.has_arrival && wanted.origin.ends_with(HTTP) {
+            each(wanted, Found::Gone(NEVER_KEPT.to_owned()));
+            continue;
+        }
+        // A file's name ends in no number.
+        match wanted.partition().filter(|_| wanted.has_arrival) {
             Some(partition) => partitions.entry(partition).or_default().push_back(wanted),
             None => files.entry(&wanted.origin).or_default().push(wanted),
         }
@@ -258,7 +267,7 @@ mod tests {
         let at = |offset| Wanted {
             origin: origin.clone(),
             offset,
-            is_kafka: false,
+            has_arrival: false,
         };
         let gone = Wanted {
             origin: "/nowhere/log".into(),
@@ -301,7 +310,7 @@ mod tests {
         let at = |offset| Wanted {
             origin: "t/0".into(),
             offset,
-            is_kafka: true,
+            has_arrival: true,
         };
         let all = [at(1), at(SKIPPED_MAX), at(3 * SKIPPED_MAX)];
         let mut wanted: VecDeque<&Wanted> = all.iter().collect();

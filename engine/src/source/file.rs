@@ -8,7 +8,8 @@ mod read;
 mod split;
 mod table;
 
-pub use read::{Piece, RECORD_BYTES_MAX, read};
+pub use read::{Piece, RECORD_BYTES_MAX, is_lines, read};
+pub(crate) use split::{as_lines, into_lines};
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -124,7 +125,8 @@ fn walk(folder: &Path, files: &mut Vec<LogFile>) -> Result<(), FileError> {
     Ok(())
 }
 
-fn is_log(path: &Path) -> bool {
+/// Whether a file's name is that of a log.
+pub(crate) fn is_log(path: &Path) -> bool {
     let name = path
         .file_name()
         .map(|name| name.to_string_lossy().to_ascii_lowercase());

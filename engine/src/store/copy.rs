@@ -43,7 +43,7 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// Copies both databases of `from`, to be put at `target`.
+    /// Copies both databases of `from`, and what came through its doors and was not read yet, to be put at `target`.
     ///
     /// # Errors
     /// When a file cannot be read or written.
@@ -58,6 +58,8 @@ impl Draft {
             std::fs::remove_dir_all(&path).map_err(|source| draft.error(source))?;
         }
         make_folder(&path)?;
+        // Before the state, whose positions may then lie behind its end: so what is missing was read.
+        crate::spool::copy(from, &path).map_err(|source| draft.error(source))?;
         for place in [StateStore::path, AlertStore::path] {
             let database = Database::open_read_only(place(from))?;
             let copy = place(&path);

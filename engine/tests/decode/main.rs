@@ -5,6 +5,7 @@
 mod envelopes;
 mod golden;
 mod hostile;
+mod identity;
 mod privacy;
 mod real;
 mod traps;

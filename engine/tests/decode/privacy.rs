@@ -33,7 +33,11 @@ const CONTENT: [&str; 21] = [
 ];
 
 /// Words for what was done that the vendor chooses, not people: they decide, and never leave.
-const DECIDES: [(&str, &str); 2] = [("auth0", "data.description"), ("auth0", "description")];
+const DECIDES: [(&str, &str); 3] = [
+    ("auth0", "data.description"),
+    ("auth0", "description"),
+    ("duo", "description"),
+];
 
 /// Places that lead past such a name, to a number or to the name of a model.
 const HARMLESS: [&str; 7] = [

@@ -13,6 +13,7 @@ use nightjar::generate::{Company, Plan, Record};
 use nightjar::grpc::Status;
 use nightjar::pipeline::{self, Options};
 use nightjar::setup::Setup;
+use nightjar::source::SourceOptions;
 use nightjar::source::embedded::EmbeddedBroker;
 use nightjar::source::kafka::{KafkaOptions, Topics};
 use nightjar::store::alerts::{AlertReader, AlertStore};
@@ -206,11 +207,14 @@ impl Stage {
             once,
             revise_every: Duration::ZERO,
             held_rows_max: HELD_ROWS_MAX,
-            kafka: KafkaOptions {
-                brokers: vec![self.broker.bootstrap_servers()],
-                topics: Topics::List(topics),
-                options: EmbeddedBroker::reader_options(),
-                group: "nightjar-test".into(),
+            sources: SourceOptions {
+                kafka: Some(KafkaOptions {
+                    brokers: vec![self.broker.bootstrap_servers()],
+                    topics: Topics::List(topics),
+                    options: EmbeddedBroker::reader_options(),
+                    group: "nightjar-test".into(),
+                }),
+                spool: None,
             },
         }
     }

@@ -1,4 +1,4 @@
-use super::super::trial::{trial, trial_with};
+use super::super::rehearsal::{trial, trial_with};
 use super::*;
 use crate::directory::Person;
 use crate::event::Draft;

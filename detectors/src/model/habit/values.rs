@@ -28,11 +28,12 @@ pub enum Attribute {
     App,
     Tool,
     Grantor,
+    Network,
 }
 
 impl Attribute {
     /// All of them.
-    pub const ALL: [Attribute; 7] = [
+    pub const ALL: [Attribute; 8] = [
         Attribute::Country,
         Attribute::Region,
         Attribute::Asn,
@@ -40,11 +41,15 @@ impl Attribute {
         Attribute::App,
         Attribute::Tool,
         Attribute::Grantor,
+        Attribute::Network,
     ];
 
     /// Whether it is asked of the company only whether a value was there before.
     pub fn is_listed(self) -> bool {
-        matches!(self, Attribute::App | Attribute::Tool | Attribute::Grantor)
+        matches!(
+            self,
+            Attribute::App | Attribute::Tool | Attribute::Grantor | Attribute::Network
+        )
     }
 
     /// The discount D in user-days.
@@ -55,7 +60,8 @@ impl Attribute {
             | Attribute::Device
             | Attribute::App
             | Attribute::Tool
-            | Attribute::Grantor => 0.25,
+            | Attribute::Grantor
+            | Attribute::Network => 0.25,
         }
     }
 
@@ -69,6 +75,7 @@ impl Attribute {
             Attribute::App => 10_000,
             Attribute::Tool => 300,
             Attribute::Grantor => 1_000,
+            Attribute::Network => 70_000,
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Factors, rules, roles and applications that are changed.
 
-use super::super::Diary;
+use super::super::{Diary, GROWS};
 use super::Oddity;
 use nightjar_detectors::event::{Activity, Method};
 
-pub const ALL: &[Oddity] = &[mailbox_rules, new_factor];
+pub const ALL: &[Oddity] = &[mailbox_rules, new_factor, consent, grants];
 
 fn mailbox_rules(diary: &mut Diary<'_>) {
     let minute = 600 + diary.dice.roll(200);
@@ -26,4 +26,27 @@ fn new_factor(diary: &mut Diary<'_>) {
         event.place = Some(3);
     }
     diary.add(minute + 20, Activity::Login).place = Some(3);
+}
+
+fn consent(diary: &mut Diary<'_>) {
+    let (minute, name) = (600 + diary.dice.roll(200), diary.dice.roll(2));
+    for method in [Method::User, Method::Admin] {
+        let event = diary.add(minute, Activity::AppConsent);
+        event.app = Some(["pdf helper", "notes"][name as usize]);
+        event.object = Some("openid Mail.Read".into());
+        event.method = Some(method);
+    }
+}
+
+/// One powerful role, and many small ones for somebody who has had a few before.
+fn grants(diary: &mut Diary<'_>) {
+    let minute = 600 + diary.dice.roll(200);
+    let event = diary.add(minute, Activity::RoleGrant);
+    event.target_user = Some("person3@example.com".into());
+    event.object = Some("Global Administrator".into());
+    for n in 0..30 {
+        let event = diary.add(minute + 1, Activity::RoleGrant);
+        event.target_user = Some(GROWS.into());
+        event.object = Some(format!("project {n}"));
+    }
 }

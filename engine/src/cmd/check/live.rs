@@ -2,6 +2,7 @@
 //!
 //! Invariant: names of topics, formats, columns and keys, counts and times; no value of a record.
 
+use anyhow::Context as _;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub fn run(args: &LookArgs, config: Option<&Path>) -> anyhow::Result<ExitCode> {
         within: args.within,
     };
     let kafka = run::kafka_options(&setup.config)?;
+    let kafka = kafka.context("no topics to look at; set kafka.topics")?;
     let look = look(&setup, &kafka, bounds, &stop)?;
     let report = look
         .coverage

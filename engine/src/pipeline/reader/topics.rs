@@ -36,6 +36,7 @@ impl Reader {
         let is_due = self
             .last_discovery
             .is_none_or(|last| DISCOVER_EVERY <= last.elapsed());
+        let is_due = is_due || (self.is_complete && self.source.has_new_doors());
         if !is_due || (self.once && self.is_complete) {
             return Ok(());
         }
@@ -97,6 +98,9 @@ impl Reader {
     fn is_untold(&self, found: &Discovered) -> bool {
         found.partitions.iter().any(|partition| {
             let topic = &partition.topic;
+            if partition.is_door() {
+                return false;
+            }
             let has_id = self.topic_ids.contains_key(topic);
             has_id && self.stored.contains_key(partition) && !found.ids.contains_key(topic)
         })
@@ -114,11 +118,14 @@ impl Reader {
                 continue;
             }
             for index in 0..self.tracks.len() {
-                if self.tracks[index].partition.topic == *topic && !self.tracks[index].is_gone {
+                let partition = &self.tracks[index].partition;
+                let is_of_topic = partition.topic == *topic && !partition.is_door();
+                if is_of_topic && !self.tracks[index].is_gone {
                     self.lose(index, chunk);
                 }
             }
-            let of_topic = |partition: &&Partition| partition.topic == *topic;
+            let of_topic =
+                |partition: &&Partition| partition.topic == *topic && !partition.is_door();
             let stored: Vec<Partition> = self.stored.keys().filter(of_topic).cloned().collect();
             if !stored.is_empty() {
                 let topic = topic.clone();
@@ -183,7 +190,14 @@ impl Reader {
     fn miss_stored(&mut self, found: &Discovered, chunk: &mut Chunk) {
         let (topics, health) = (&self.topics, &mut self.health);
         self.stored.retain(|partition, _| {
-            let is_gone = topics.names(&partition.topic) && !is_there(found, partition);
+            if partition.is_door() {
+                // A door that was taken out of the configuration, and all that it brought was read.
+                chunk.gone.push(partition.clone());
+                return false;
+            }
+            let topics = topics.as_ref();
+            let is_named = topics.is_some_and(|topics| topics.names(&partition.topic));
+            let is_gone = is_named && !is_there(found, partition);
             if is_gone {
                 let topic = partition.topic.clone();
                 health.push(Health::Gone { topic });
@@ -245,8 +259,8 @@ impl Reader {
                 if next_offset < position {
                     self.begun_again.push(self.tracks.len());
                 }
-                self.health
-                    .push(Health::jump(&partition, position, next_offset));
+                let jump = Health::jump(&partition, position, next_offset);
+                self.health.extend(jump);
             }
             if !self.intakes.contains_key(&partition.topic) {
                 let intake = Intake::new(&self.setup, &partition.topic)?;
@@ -278,10 +292,15 @@ impl Reader {
 
     /// The sealing clock of the process before: the least clock, if all had one.
     fn stored_clock(&self) -> Option<i64> {
+        let topics = self.topics.as_ref();
+        let is_read = |partition: &Partition| match partition.is_door() {
+            true => self.source.has_door(partition),
+            false => topics.is_some_and(|topics| topics.names(&partition.topic)),
+        };
         let named = self
             .stored
             .iter()
-            .filter(|(partition, _)| self.topics.names(&partition.topic));
+            .filter(|(partition, _)| is_read(partition));
         named.map(|(_, at)| at.clock_ms).min().flatten()
     }
 }
@@ -289,6 +308,8 @@ impl Reader {
 /// Whether the broker names a partition, or its topic as one that cannot be had at present.
 fn is_there(found: &Discovered, partition: &Partition) -> bool {
     let mut missing = found.missing.iter();
-    found.partitions.binary_search(partition).is_ok()
+    // What a door brought is there until it was read, and then nobody misses it.
+    partition.is_door()
+        || found.partitions.binary_search(partition).is_ok()
         || missing.any(|missing| missing.topic == partition.topic && !missing.is_absent)
 }

@@ -80,6 +80,19 @@ pub fn read(
     Ok(())
 }
 
+/// Whether a file that begins so is a text with a record a line, which can be read while it grows.
+pub fn is_lines(path: &Path, start: &[u8]) -> bool {
+    let is_packed = start.starts_with(b"PK\x03\x04")
+        || start.starts_with(&GZIP)
+        || start.starts_with(&ZSTD)
+        || columnar::kind_of(start).is_some();
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
+    !is_packed && Shape::of(path) == Shape::Text && matches!(split::layout_of(start), Layout::Lines)
+}
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+const ZSTD: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
 /// How the records of a text lie, by the name of its file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Shape {
@@ -104,9 +117,9 @@ impl Shape {
 /// Decompresses by the first bytes and reads what comes out.
 fn unpack(mut raw: impl BufRead, shape: Shape, stand: &mut Stand<'_>) -> io::Result<()> {
     let magic = raw.fill_buf()?;
-    let _ = if magic.starts_with(&[0x1f, 0x8b]) {
+    let _ = if magic.starts_with(&GZIP) {
         shaped(flate2::bufread::MultiGzDecoder::new(raw), shape, stand)
-    } else if magic.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]) {
+    } else if magic.starts_with(&ZSTD) {
         shaped(zstd::stream::read::Decoder::with_buffer(raw)?, shape, stand)
     } else {
         shaped(raw, shape, stand)

@@ -35,6 +35,22 @@ fn spans_lines(start: &[u8]) -> bool {
     rest.first().is_some_and(|byte| *byte != b'{')
 }
 
+/// A text as a record a line, however its records lie.
+pub(crate) fn as_lines(bytes: Vec<u8>) -> Vec<u8> {
+    match layout_of(&bytes) {
+        Layout::Lines => bytes,
+        Layout::Values(_) => into_lines(&bytes),
+    }
+}
+
+/// JSON values, one after the other or in an array, as a line each.
+pub(crate) fn into_lines(bytes: &[u8]) -> Vec<u8> {
+    let mut values = Values::default();
+    values.push(bytes);
+    values.end();
+    values.take()
+}
+
 /// Cuts a stream of JSON values into lines.
 #[derive(Debug, Default)]
 pub(super) struct Values {

@@ -29,7 +29,7 @@ pub enum SourceError {
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 
 impl SourceError {
-    pub(super) fn fatal(what: impl Into<String>) -> Self {
+    pub(in crate::source) fn fatal(what: impl Into<String>) -> Self {
         SourceError::Fatal {
             what: what.into(),
             cause: None,
