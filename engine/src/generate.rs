@@ -4,8 +4,13 @@
 //! Invariant: everything is a function of the plan. The same plan gives the same bytes, and a day
 //! can be made without the days before it.
 
+mod accounts;
 mod chance;
+mod duties;
+mod intrusions;
+mod kinds;
 mod log;
+mod misuse;
 mod output;
 mod people;
 mod places;
@@ -27,6 +32,7 @@ use serde::{Deserialize, Serialize};
 pub use output::{WriteError, Written, write};
 pub use workload::{events_256, events_okta};
 
+use kinds::Kind;
 use log::Log;
 use people::{Life, Person};
 use scenario::Scenario;
@@ -97,11 +103,16 @@ pub struct Label {
 pub struct Company {
     plan: Plan,
     people: Vec<Person>,
+    /// Accounts that nobody works with every day.
+    accounts: Vec<Person>,
     scenarios: Vec<Scenario>,
 }
 
+/// Name of the company in its configuration.
+const TENANT: &str = "example";
+
 /// Source, which is also the topic and the folder, and its format.
-const SOURCES: [(&str, &str); 8] = [
+const SOURCES: [(&str, &str); 9] = [
     ("okta", "okta"),
     ("entra", "entra_signin"),
     ("m365", "m365_audit"),
@@ -109,8 +120,30 @@ const SOURCES: [(&str, &str); 8] = [
     ("aws", "aws_cloudtrail"),
     ("litellm", "litellm"),
     ("proxy", "web_proxy"),
+    ("agents", "agent_otlp"),
     ("nightjar", "nightjar"),
 ];
+
+/// What the company has decided.
+const POLICY: &str = r#"[policy]
+# Offices and homes are here.
+allowed_countries = ["DE", "PT", "US"]
+require_mfa = ["admins"]
+
+[policy.labels]
+"confidential" = 2
+"secret" = 3
+
+[[tools]]
+name = "claude.ai"
+domains = ["claude.ai"]
+status = "sanctioned"
+
+[[tools]]
+name = "chatgpt"
+domains = ["chatgpt.com"]
+status = "tolerated"
+"#;
 
 impl Company {
     /// The company of a plan.
@@ -121,6 +154,7 @@ impl Company {
         let mut company = Company {
             plan: plan.clone(),
             people,
+            accounts: accounts::accounts(plan),
             scenarios: Vec::new(),
         };
         company.scenarios = scenario::cast(&company);
@@ -144,11 +178,22 @@ impl Company {
         for person in &self.people {
             if let Some(shift) = self.shift(person, day) {
                 routine::live(self, person, day, &shift, &mut log);
+                duties::attend(self, person, day, &shift, &mut log);
             }
         }
         services::run(self, day, &mut log);
+        let told_today = |kind: fn(&Scenario) -> bool| {
+            let mut today = self.scenarios.iter().filter(|told| told.days.0 == day);
+            today.any(kind)
+        };
+        if told_today(|told| matches!(told.kind, Kind::LostEvents)) {
+            intrusions::lose_events(self, day, &mut log);
+        }
         for scenario in &self.scenarios {
             story::tell(self, scenario, day, &mut log);
+        }
+        if told_today(|told| matches!(told.kind, Kind::LostField)) {
+            intrusions::lose_field(&mut log);
         }
         let (from, to) = (self.midnight_ms(0), self.midnight_ms(self.plan.days));
         log.into_records(from, to)
@@ -157,7 +202,7 @@ impl Company {
     /// The directory as CSV.
     pub fn directory_csv(&self) -> String {
         let mut csv = String::from(
-            "user,aliases,kind,group,manager,zone,country,admin,hired,leaves,absent,on_call\n",
+            "user,aliases,kind,group,manager,zone,country,admin,hired,leaves,absent,on_call,last_sign_in\n",
         );
         for person in &self.people {
             let head = self
@@ -175,13 +220,13 @@ impl Company {
             };
             let _ = writeln!(
                 csv,
-                "{},{}@corp.example.test,person,{},{manager},{},{},{},{hired},{},{},{}",
+                "{},{}@corp.example.test,person,{},{manager},{},{},{},{hired},{},{},{},",
                 person.email,
                 person.login(),
                 person.department.name(),
                 person.home.zone.name(),
                 person.home.country,
-                person.life == Life::OnCall,
+                accounts::is_admin(person),
                 leaves.map(|date| date.to_string()).unwrap_or_default(),
                 self.ranges(person.holiday),
                 self.ranges(
@@ -192,7 +237,18 @@ impl Company {
             );
         }
         for (service, alias) in services::ACCOUNTS {
-            let _ = writeln!(csv, "{service},{alias},service,services,,,,false,,,,");
+            let _ = writeln!(csv, "{service},{alias},service,services,,,,false,,,,,");
+        }
+        for account in &self.accounts {
+            let is_emergency = account.index == accounts::EMERGENCY;
+            let (kind, group, last) = if is_emergency {
+                ("break_glass", "infrastructure", String::new())
+            } else {
+                let last = self.plan.start - Days::new(accounts::SILENT_DAYS);
+                ("person", "sales", last.to_string())
+            };
+            let email = &account.email;
+            let _ = writeln!(csv, "{email},,{kind},{group},,,,{is_emergency},,,,,{last}");
         }
         csv
     }
@@ -221,8 +277,8 @@ impl Company {
             .collect();
         let mut toml = format!(
             "# A generated company: its logs lie in logs/, one folder a source.\n\
-             tenant = \"example\"\nzone = \"{}\"\n\n[kafka]\ntopics = [{}]\n\n\
-             [directory]\nfile = \"directory.csv\"\n",
+             tenant = \"{TENANT}\"\nzone = \"{}\"\n\n[kafka]\ntopics = [{}]\n\n\
+             [directory]\nfile = \"directory.csv\"\n\n{POLICY}",
             self.plan.zone.name(),
             topics.join(", ")
         );

@@ -65,6 +65,18 @@ impl Log {
         });
     }
 
+    /// Changes every record of a source, or leaves it out.
+    pub fn change(&mut self, source: &str, mut change: impl FnMut(Record) -> Option<Record>) {
+        let records = std::mem::take(&mut self.records);
+        let changed = records
+            .into_iter()
+            .filter_map(|record| match record.source {
+                name if name == source => change(record),
+                _ => Some(record),
+            });
+        self.records = changed.collect();
+    }
+
     /// The records with an event time in `[from, to)`, in the order of delivery.
     pub fn into_records(self, from_ms: i64, to_ms: i64) -> Vec<Record> {
         let mut records = self.records;

@@ -50,6 +50,8 @@ pub enum Life {
     Joiner,
     /// Leaves within it.
     Leaver,
+    /// Has no shifts: an account that nobody works with.
+    Never,
     /// Visits another office.
     Traveller(&'static City),
 }
@@ -259,7 +261,7 @@ fn life(index: u32, department: Department, chance: &mut Chance) -> Life {
         5 => Life::OnCall,
         7 => Life::Traveller(&NEW_YORK),
         10 => Life::PartTime(0b0_1111),
-        12 => Life::Leaver,
+        12 | 32 | 52 => Life::Leaver,
         18 => Life::Joiner,
         24 => Life::PartTime(0b0_0111),
         _ if department == Department::Support && index % 20 == 11 => Life::Rota,

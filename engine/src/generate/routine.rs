@@ -17,6 +17,15 @@ use super::vendors::{Moment, files as vendor_files};
 /// Documents in a department's library.
 const LIBRARY: f64 = 320.0;
 
+/// Letters of a session's id.
+const SESSION: usize = 22;
+
+/// The session of somebody's day.
+pub fn session_of(company: &Company, person: &Person, day: u32) -> String {
+    let numbers = [u64::from(person.index), u64::from(day)];
+    Chance::of(company.plan.seed, "day", &numbers).hex(SESSION)
+}
+
 /// Writes down somebody's day.
 pub fn live(company: &Company, person: &Person, day: u32, shift: &Shift, log: &mut Log) {
     let mut chance = Chance::of(
@@ -24,7 +33,7 @@ pub fn live(company: &Company, person: &Person, day: u32, shift: &Shift, log: &m
         "day",
         &[u64::from(person.index), u64::from(day)],
     );
-    let session = chance.hex(22);
+    let session = chance.hex(SESSION);
     let mut life = Living {
         company,
         person,

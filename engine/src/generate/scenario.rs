@@ -1,78 +1,19 @@
 //! Which stories are planted, on which days, and with whom.
 //!
-//! Invariant: attacks begin after four sevenths of the period, not before the sixteenth day, two
-//! begin on a day at most, and the last three days of twenty or more hold an easy attack for every
-//! detector.
+//! Invariant: attacks begin after four sevenths of the period, not before the sixteenth day, four
+//! begin on a day at most and none of them on the same person's, and the last three days of twenty
+//! or more hold an easy attack for every detector that judges by habits and amounts.
+
+use std::collections::BTreeMap;
 
 use super::Company;
+use super::accounts::{DORMANT, EMERGENCY, is_admin};
 use super::chance::Chance;
-use super::people::{Department, Life, Person};
-use super::places::{
-    BARCELONA, BERLIN, BUCHAREST, City, HANOI, LAGOS, PYONGYANG, SAO_PAULO, SINGAPORE,
-};
+use super::kinds::Kind;
+use super::people::{Department, Life, Person, Provider};
+use super::places::{BARCELONA, BERLIN, BUCHAREST, HANOI, LAGOS, PYONGYANG, SAO_PAULO, SINGAPORE};
 use super::routine::is_ordinary;
-use super::shifts::{is_month_end, is_weekend, joins, on_call};
-
-/// What happens.
-#[derive(Debug, Clone, Copy)]
-pub enum Kind {
-    /// Hundreds of files from the document libraries.
-    LibraryTheft,
-    /// The same from the shared drive.
-    DriveTheft,
-    /// The same from the in-house application.
-    CasebookTheft,
-    /// The same from a bucket.
-    BucketTheft,
-    /// Ninety files in an hour.
-    HourlyTheft,
-    /// Five files more a day.
-    SlowTheft,
-    /// A login at three, and something done.
-    NightLogin,
-    /// A login late in the evening.
-    EveningLogin,
-    /// A login from where nobody ever was.
-    OddPlace(&'static City),
-    /// Two logins that no aeroplane can connect.
-    FarTravel(&'static City),
-    /// The same on one continent.
-    NearTravel(&'static City),
-    /// Many times the usual calls and tokens.
-    GatewayFlood,
-    /// Six times the usual calls.
-    GatewayRise,
-    /// Megabytes into a chat.
-    ChatUpload,
-    /// A service's key calls and calls.
-    RunawayKey,
-    /// Place, hour and theft together.
-    StolenSession(&'static City),
-    /// Harmless: a laptop fetches everything anew.
-    Resync,
-    /// Harmless: somebody on call is called.
-    Callout,
-    /// Harmless: a journey to another office.
-    Trip,
-    /// Harmless: work at night, as always.
-    NightShift,
-    /// Harmless: the books are closed.
-    MonthEnd,
-    /// Harmless: the clocks change.
-    ClockChange,
-    /// Harmless: somebody's first days.
-    Joiner,
-}
-
-impl Kind {
-    /// Whether the hour gives it away.
-    fn is_by_hour(self) -> bool {
-        matches!(
-            self,
-            Kind::NightLogin | Kind::EveningLogin | Kind::StolenSession(_)
-        )
-    }
-}
+use super::shifts::{is_month_end, is_weekend, joins, leaves, on_call};
 
 /// A planted story.
 #[derive(Debug)]
@@ -89,67 +30,10 @@ pub struct Scenario {
 impl Scenario {
     /// Whether its victim must be at work for it on this day.
     pub fn needs(&self, person: u32, day: u32) -> bool {
-        let is_told = self.difficulty() != "harmless" || matches!(self.kind, Kind::Resync);
+        let is_told = self.kind.difficulty() != "harmless" || matches!(self.kind, Kind::Resync);
         let is_single = self.days.0 == self.days.1;
-        is_told && is_single && self.person == Some(person) && self.days.0 == day
-    }
-
-    /// Name of the story and who should find it.
-    pub fn about(&self) -> (&'static str, &'static [&'static str]) {
-        match self.kind {
-            Kind::LibraryTheft => ("library_theft", &["mass_download"]),
-            Kind::DriveTheft => ("drive_theft", &["mass_download"]),
-            Kind::CasebookTheft => ("casebook_theft", &["mass_download"]),
-            Kind::BucketTheft => ("bucket_theft", &["mass_download"]),
-            Kind::HourlyTheft => ("hourly_theft", &["mass_download"]),
-            Kind::SlowTheft => ("slow_theft", &["mass_download"]),
-            Kind::NightLogin => ("night_login", &["off_hours_login"]),
-            Kind::EveningLogin => ("evening_login", &["off_hours_login"]),
-            Kind::OddPlace(_) => ("odd_place", &["unusual_location"]),
-            Kind::FarTravel(_) => ("far_travel", &["impossible_travel", "unusual_location"]),
-            Kind::NearTravel(_) => ("near_travel", &["impossible_travel", "unusual_location"]),
-            Kind::GatewayFlood => ("gateway_flood", &["ai_usage_spike"]),
-            Kind::GatewayRise => ("gateway_rise", &["ai_usage_spike"]),
-            Kind::ChatUpload => ("chat_upload", &["ai_usage_spike"]),
-            Kind::RunawayKey => ("runaway_key", &["ai_usage_spike"]),
-            Kind::StolenSession(_) => (
-                "stolen_session",
-                &["off_hours_login", "unusual_location", "mass_download"],
-            ),
-            Kind::Resync => ("laptop_resync", &["mass_download"]),
-            Kind::Callout => ("on_call", &["off_hours_login"]),
-            Kind::Trip => ("business_trip", &["unusual_location", "off_hours_login"]),
-            Kind::NightShift => ("night_shift", &["off_hours_login"]),
-            Kind::MonthEnd => ("month_end", &["mass_download"]),
-            Kind::ClockChange => ("daylight_saving", &["off_hours_login"]),
-            Kind::Joiner => (
-                "joiner",
-                &[
-                    "off_hours_login",
-                    "mass_download",
-                    "unusual_location",
-                    "ai_usage_spike",
-                ],
-            ),
-        }
-    }
-
-    /// How hard it is to find.
-    pub fn difficulty(&self) -> &'static str {
-        match self.kind {
-            Kind::HourlyTheft | Kind::EveningLogin | Kind::NearTravel(_) | Kind::GatewayRise => {
-                "medium"
-            }
-            Kind::SlowTheft => "hard",
-            Kind::Resync
-            | Kind::Callout
-            | Kind::Trip
-            | Kind::NightShift
-            | Kind::MonthEnd
-            | Kind::ClockChange
-            | Kind::Joiner => "harmless",
-            _ => "easy",
-        }
+        let is_there = !self.kind.is_of_absent();
+        is_told && is_single && is_there && self.person == Some(person) && self.days.0 == day
     }
 }
 
@@ -174,6 +58,49 @@ const FINALE: [[Kind; 2]; 3] = [
     [Kind::FarTravel(&SINGAPORE), Kind::NightLogin],
     [Kind::LibraryTheft, Kind::GatewayFlood],
     [Kind::OddPlace(&LAGOS), Kind::StolenSession(&HANOI)],
+];
+/// Told where there is room, beside those; each on the first day that suits it.
+const QUIET: [Kind; 29] = [
+    Kind::ForwardingRule,
+    Kind::PushFlood(&LAGOS),
+    Kind::StoppedSpray(&BUCHAREST),
+    Kind::DormantUse,
+    Kind::StolenMailbox(&SAO_PAULO),
+    Kind::TrailStopped,
+    Kind::SelfGrant,
+    Kind::NewServer,
+    Kind::LabelledUpload,
+    Kind::Takeout,
+    Kind::EmergencyUse,
+    Kind::DeviceCode(&HANOI),
+    Kind::ConsentAndRule(&SINGAPORE),
+    Kind::ReplayedSession(&BUCHAREST),
+    Kind::CollectingLeaver,
+    Kind::LeaverUse,
+    Kind::LostEvents,
+    Kind::BareLogin,
+    Kind::NewTool,
+    Kind::FactorAdded(&LAGOS),
+    Kind::SecretTheft,
+    Kind::LostField,
+    Kind::Bypass,
+    Kind::NewMachine,
+    Kind::BruteForce(&SINGAPORE),
+    Kind::KeyFactory,
+    Kind::Distributed,
+    Kind::SlowGuessing,
+    Kind::AgentLoop,
+];
+/// Beside two of the others on a working day.
+const QUIET_A_DAY: u32 = 2;
+/// There are no others on a day off.
+const QUIET_A_DAY_OFF: u32 = 4;
+/// Harmless ones that happen to somebody in particular.
+const HARMLESS: [Kind; 4] = [
+    Kind::Typos,
+    Kind::HelpDesk,
+    Kind::NewPhone,
+    Kind::Activation,
 ];
 const FINALE_DAYS: u32 = 3;
 /// A shorter period has no finale.
@@ -229,6 +156,36 @@ impl Casting<'_> {
         }
         if let (Some(from), Some(to)) = (earlier.first(), earlier.last()) {
             self.plant(Kind::SlowTheft, (*from, *to));
+        }
+        self.quiet(first, finale);
+    }
+
+    fn quiet(&mut self, first: u32, end: u32) {
+        let company = self.company;
+        let mut room: BTreeMap<u32, u32> = (first..end)
+            .map(|day| match is_weekend(company.date(day)) {
+                true => (day, QUIET_A_DAY_OFF),
+                false => (day, QUIET_A_DAY),
+            })
+            .collect();
+        for kind in QUIET {
+            let from = match kind {
+                Kind::LeaverUse | Kind::CollectingLeaver => leaves(&company.plan) + 1,
+                // Amounts are compared with the same day of three weeks before.
+                Kind::LostEvents => 22,
+                _ => first,
+            };
+            let suits = |day: u32| from <= day && kind.is_on(is_weekend(company.date(day)));
+            let days: Vec<u32> = room.keys().copied().filter(|day| suits(*day)).collect();
+            let told = days.into_iter().find(|day| self.plant(kind, (*day, *day)));
+            if let Some(left) = told.and_then(|day| room.get_mut(&day)) {
+                *left -= 1;
+            }
+            room.retain(|_, left| 0 < *left);
+        }
+        let working = (first..end).filter(|day| !is_weekend(company.date(*day)));
+        for (kind, day) in HARMLESS.into_iter().zip(working) {
+            self.plant(kind, (day, day));
         }
     }
 
@@ -291,13 +248,31 @@ impl Casting<'_> {
         });
     }
 
-    /// Finds somebody for a story, best somebody who is in no other.
-    fn plant(&mut self, kind: Kind, days: (u32, u32)) {
-        if matches!(kind, Kind::RunawayKey) {
-            self.add(kind, None, days);
-            return;
+    /// Finds somebody for a story, best somebody who is in no other; false when there is nobody.
+    fn plant(&mut self, kind: Kind, days: (u32, u32)) -> bool {
+        let sought = match kind {
+            Kind::DormantUse => Some(DORMANT),
+            Kind::EmergencyUse => Some(EMERGENCY),
+            Kind::LeaverUse => self.leaver(1),
+            Kind::CollectingLeaver => self.leaver(0),
+            _ => None,
+        };
+        if kind.is_of_nobody() || sought.is_some() {
+            let is_enough = self.company.people.len() as u64 >= kind.least_people();
+            if is_enough {
+                self.add(kind, sought, days);
+            }
+            return is_enough;
+        }
+        if kind.is_of_absent() {
+            return false;
         }
         let company = self.company;
+        let is_enough = company.people.len() as u64 >= kind.least_people();
+        let is_busy = |person: &Person| {
+            let mut others = self.scenarios.iter();
+            others.any(|other| other.person == Some(person.index) && other.days == days)
+        };
         let is_there = |person: &&Person| {
             let is_away = person
                 .holiday
@@ -305,6 +280,7 @@ impl Casting<'_> {
             is_ordinary(person)
                 && person.home.country == BERLIN.country
                 && !is_away
+                && !is_busy(person)
                 && fits(kind, person)
         };
         let mut able: Vec<&Person> = company.people.iter().filter(is_there).collect();
@@ -317,10 +293,21 @@ impl Casting<'_> {
             let lot = Chance::of(company.plan.seed, "cast", &[u64::from(person.index)]).number();
             (parts, lot)
         });
-        if let Some(person) = able.first() {
-            let index = person.index;
-            self.add(kind, Some(index), days);
+        match able.first() {
+            Some(person) if is_enough => {
+                let index = person.index;
+                self.add(kind, Some(index), days);
+                true
+            }
+            _ => false,
         }
+    }
+
+    /// Somebody who leaves, by the number among those.
+    fn leaver(&self, number: usize) -> Option<u32> {
+        let people = self.company.people.iter();
+        let mut leavers = people.filter(|person| person.life == Life::Leaver);
+        leavers.nth(number).map(|person| person.index)
     }
 }
 
@@ -335,6 +322,22 @@ fn fits(kind: Kind, person: &Person) -> bool {
         Kind::GatewayFlood | Kind::GatewayRise => 0.0 < uses.model_calls,
         Kind::ChatUpload => 3.0 < uses.chat_visits,
         Kind::Resync => 0.0 < uses.synced_files,
+        Kind::ForwardingRule | Kind::ConsentAndRule(_) | Kind::StolenMailbox(_) => {
+            5.0 < uses.m365_files
+        }
+        Kind::PushFlood(_)
+        | Kind::ReplayedSession(_)
+        | Kind::FactorAdded(_)
+        | Kind::BruteForce(_) => {
+            person.provider == Provider::Okta && 5.0 < uses.m365_files + uses.google_files
+        }
+        Kind::HelpDesk | Kind::NewPhone | Kind::Typos => person.provider == Provider::Okta,
+        Kind::StoppedSpray(_) | Kind::DeviceCode(_) => person.provider == Provider::Entra,
+        Kind::SelfGrant | Kind::BareLogin | Kind::Activation => is_admin(person),
+        Kind::Takeout => 0.0 < uses.google_files,
+        Kind::TrailStopped | Kind::KeyFactory | Kind::SecretTheft => 0.0 < uses.aws_objects,
+        Kind::NewServer | Kind::Bypass | Kind::AgentLoop => 0.0 < uses.model_calls,
+        Kind::LabelledUpload | Kind::NewTool => 3.0 < uses.chat_visits,
         // Who is seen at work all day has the steadiest habits.
         _ => 5.0 < uses.m365_files + uses.google_files,
     }

@@ -142,6 +142,7 @@ impl Company {
                 weekday < 5 && self.journey(person, day) != Some(Journey::Returning)
             }
             Life::Office | Life::OnCall => weekday < 5,
+            Life::Never => false,
         };
         is_duty && !is_away && !is_sick
     }

@@ -3,20 +3,21 @@
 //! Invariant: a label covers exactly the records that its story wrote.
 
 use super::chance::Chance;
+use super::kinds::Kind;
 use super::log::Log;
 use super::people::{Department, Device, Person, Provider, strange_device};
 use super::places::{BERLIN, City, Link, Spot};
 use super::routine::gateway_call;
-use super::scenario::{Kind, Scenario};
+use super::scenario::Scenario;
 use super::services::{self, INVOICES};
 use super::vendors::files::{self, Document, Drive, Operation};
 use super::vendors::logins::{self, Entra, Okta};
 use super::vendors::{Moment, models, seconds};
-use super::{Company, Label, local_ms};
+use super::{Company, Label, TENANT, intrusions, local_ms};
 
 /// Numbers of documents that nobody touches on an ordinary day.
 const UNTOUCHED: u64 = 2_000;
-const MINUTE_MS: i64 = 60_000;
+pub const MINUTE_MS: i64 = 60_000;
 
 impl Company {
     pub(super) fn midnight_of_berlin(&self, day: u32) -> i64 {
@@ -42,11 +43,9 @@ pub fn label(company: &Company, scenario: &Scenario) -> Option<Label> {
         let after = company.midnight_ms(scenario.days.1 + 1);
         (company.midnight_ms(scenario.days.0), after.min(to) - 1_000)
     };
-    let (name, detectors) = scenario.about();
+    let (name, detectors) = scenario.kind.about();
     let mut detectors: Vec<String> = detectors.iter().map(|name| (*name).to_owned()).collect();
-    let person = scenario
-        .person
-        .and_then(|index| company.people.get(index as usize));
+    let person = scenario.person.and_then(|index| company.find(index));
     // With the victim at work on the same day, a place far away is a journey too.
     let is_journey = match (scenario.kind, person) {
         (Kind::OddPlace(city) | Kind::StolenSession(city), Some(person)) => {
@@ -57,7 +56,10 @@ pub fn label(company: &Company, scenario: &Scenario) -> Option<Label> {
     if is_journey {
         detectors.push("impossible_travel".to_owned());
     }
-    let difficulty = scenario.difficulty();
+    if scenario.kind.city().is_some() {
+        detectors.push("company_policy".to_owned());
+    }
+    let difficulty = scenario.kind.difficulty();
     let attack = difficulty != "harmless";
     Some(Label {
         id: format!(
@@ -69,10 +71,24 @@ pub fn label(company: &Company, scenario: &Scenario) -> Option<Label> {
         difficulty: difficulty.to_owned(),
         attack,
         detectors,
-        entity: person.map_or(INVOICES, |person| &person.email).to_owned(),
+        entity: person
+            .map_or(scenario.kind.subject(), |person| &person.email)
+            .to_owned(),
         start: seconds(start_ms),
         end: seconds(end_ms),
     })
+}
+
+impl Kind {
+    /// Who is told of a story without a person: a service, a source, the company.
+    fn subject(self) -> &'static str {
+        match self {
+            Kind::LostEvents => intrusions::LOSING_SOURCE,
+            Kind::LostField => intrusions::CHANGED_SOURCE,
+            Kind::RunawayKey => INVOICES,
+            _ => TENANT,
+        }
+    }
 }
 
 impl Scenario {
@@ -80,7 +96,13 @@ impl Scenario {
     fn is_told(&self) -> bool {
         !matches!(
             self.kind,
-            Kind::Trip | Kind::NightShift | Kind::MonthEnd | Kind::ClockChange | Kind::Joiner
+            Kind::Trip
+                | Kind::NightShift
+                | Kind::MonthEnd
+                | Kind::ClockChange
+                | Kind::Joiner
+                | Kind::LostEvents
+                | Kind::LostField
         )
     }
 }
@@ -96,11 +118,11 @@ pub fn tell(company: &Company, scenario: &Scenario, day: u32, log: &mut Log) {
         "story",
         &[u64::from(scenario.number), u64::from(day)],
     );
-    let Some(person) = scenario
-        .person
-        .and_then(|index| company.people.get(index as usize))
-    else {
-        run_away(company, day, &mut chance, log);
+    let Some(person) = scenario.person.and_then(|index| company.find(index)) else {
+        match scenario.kind {
+            Kind::RunawayKey => run_away(company, day, &mut chance, log),
+            kind => intrusions::guess(company, kind, day, &mut chance, log),
+        }
         return;
     };
     let session = chance.hex(22);
@@ -140,6 +162,12 @@ pub fn tell(company: &Company, scenario: &Scenario, day: u32, log: &mut Log) {
         Kind::NightLogin => story.log_in_and_read(182.0),
         Kind::EveningLogin => story.log_in_and_read(1_290.0),
         Kind::SlowTheft if work_ms.is_none() => {}
+        kind if kind.is_quiet() => {
+            let from_ms = after_start(190);
+            if !story.intrude_quietly(kind, from_ms, spot) {
+                story.misuse(kind, from_ms, spot);
+            }
+        }
         _ => {
             if work_ms.is_none() {
                 let at = story.own(after_start(-6), &home);
@@ -150,25 +178,27 @@ pub fn tell(company: &Company, scenario: &Scenario, day: u32, log: &mut Log) {
     }
 }
 
-struct Story<'a, 'l> {
-    company: &'a Company,
-    person: &'a Person,
-    day: u32,
-    session: &'a str,
-    strange: &'a Device,
-    home: &'a Spot,
-    chance: Chance,
-    log: &'l mut Log,
+/// A day of a story.
+pub struct Story<'a, 'l> {
+    pub company: &'a Company,
+    pub person: &'a Person,
+    pub day: u32,
+    pub session: &'a str,
+    pub strange: &'a Device,
+    pub home: &'a Spot,
+    pub chance: Chance,
+    pub log: &'l mut Log,
 }
 
 impl<'a> Story<'a, '_> {
     /// The victim's own clock.
-    fn clock(&mut self, minute: f64) -> i64 {
+    pub fn clock(&mut self, minute: f64) -> i64 {
         let minute = minute + 6.0 * self.chance.unit();
         local_ms(self.company.date(self.day), minute, self.person.home.zone)
     }
 
-    fn own<'m>(&self, time_ms: i64, spot: &'m Spot) -> Moment<'m>
+    /// By the victim, with the own laptop.
+    pub fn own<'m>(&self, time_ms: i64, spot: &'m Spot) -> Moment<'m>
     where
         'a: 'm,
     {
@@ -181,7 +211,8 @@ impl<'a> Story<'a, '_> {
         }
     }
 
-    fn log_in(&mut self, at: Moment<'_>) {
+    /// A sign-in with all that belongs to it.
+    pub fn log_in(&mut self, at: Moment<'_>) {
         let chance = &mut self.chance;
         match self.person.provider {
             Provider::Okta => {
@@ -225,7 +256,7 @@ impl<'a> Story<'a, '_> {
     }
 
     /// A thief signs in.
-    fn intrude(&mut self, city: &'static City, time_ms: i64) -> Spot {
+    pub fn intrude(&mut self, city: &'static City, time_ms: i64) -> Spot {
         let spot = Spot::new(city, Link::Home, self.person.index, self.day);
         let at = Moment {
             time_ms,
@@ -248,7 +279,7 @@ impl<'a> Story<'a, '_> {
     }
 
     /// Takes files where the person has them, each once.
-    fn take(&mut self, files: u64, from_ms: i64, minutes: i64, spot: &Spot, device: &Device) {
+    pub fn take(&mut self, files: u64, from_ms: i64, minutes: i64, spot: &Spot, device: &Device) {
         let libraries = [Department::Finance, Department::Sales, Department::People];
         let first = UNTOUCHED + self.chance.below(500);
         for number in 0..files {

@@ -90,6 +90,7 @@ fn records_are_whole() {
                 "aws" => "eventName",
                 "litellm" => "request_id",
                 "proxy" => "host",
+                "agents" => "attributes",
                 _ => "activity",
             };
             assert!(value.get(marker).is_some(), "{}", record.json);
@@ -119,7 +120,8 @@ fn labels_keep_their_promises() {
             .skip(1)
             .filter_map(|line| line.split(',').next())
             .collect();
-        assert_eq!(accounts.len(), users as usize + services::ACCOUNTS.len());
+        let others = services::ACCOUNTS.len() + company.accounts.len();
+        assert_eq!(accounts.len(), users as usize + others);
         let labels = company.labels();
         let ids: BTreeSet<&str> = labels.iter().map(|label| label.id.as_str()).collect();
         assert_eq!(ids.len(), labels.len());
@@ -131,7 +133,12 @@ fn labels_keep_their_promises() {
         let mut found_late = BTreeSet::new();
         let mut a_day = BTreeMap::<i64, u32>::new();
         for label in &labels {
-            assert!(accounts.contains(label.entity.as_str()), "{label:?}");
+            let entity = label.entity.as_str();
+            let is_source = Company::sources().iter().any(|(name, _)| *name == entity);
+            assert!(
+                accounts.contains(entity) || is_source || entity == TENANT,
+                "{label:?}"
+            );
             assert!(label.start <= label.end, "{label:?}");
             let (first, last) = (day_of(&label.start), day_of(&label.end));
             assert!(0 <= first && last < i64::from(days), "{label:?}");
@@ -151,9 +158,108 @@ fn labels_keep_their_promises() {
                 found_late.extend(label.detectors.clone());
             }
         }
-        assert_eq!(found_late.len(), 5, "{found_late:?}");
-        assert!(a_day.values().all(|attacks| *attacks <= 2), "{a_day:?}");
+        for detector in MISSION {
+            assert!(found_late.contains(detector), "{detector} {found_late:?}");
+        }
+        assert!(a_day.values().all(|attacks| *attacks <= 4), "{a_day:?}");
     }
+}
+
+/// Those that judge by habits and amounts.
+const MISSION: [&str; 5] = [
+    "off_hours_login",
+    "unusual_location",
+    "impossible_travel",
+    "mass_download",
+    "ai_usage_spike",
+];
+/// The others that an attack is planted for.
+const OTHERS: [&str; 21] = [
+    "password_guessing",
+    "mfa_fatigue",
+    "session_replay",
+    "device_code_login",
+    "login_without_mfa",
+    "new_device",
+    "dormant_account",
+    "company_policy",
+    "leaver_active",
+    "mailbox_rule",
+    "mfa_method_changed",
+    "bulk_export",
+    "audit_disabled",
+    "app_consent",
+    "privilege_growth",
+    "shadow_ai",
+    "sensitive_to_ai",
+    "agent_risk",
+    "slow_collection",
+    "volume_drop",
+    "field_missing",
+];
+
+/// In the company of samples/ every detector has an attack, each story happens once, and nobody is
+/// the victim of two on one day.
+#[test]
+fn every_detector_has_an_attack() {
+    let company = Company::new(&Plan::default());
+    let labels = company.labels();
+    let attacks = || labels.iter().filter(|label| label.attack);
+    for detector in MISSION.iter().chain(&OTHERS) {
+        let has = attacks().any(|label| label.detectors.iter().any(|name| name == detector));
+        assert!(has, "{detector}");
+    }
+    for (story, parts) in [
+        ("stolen_mailbox", ["unusual_location", "mailbox_rule"]),
+        ("stopped_spray", ["password_guessing", "password_guessing"]),
+        ("collecting_leaver", ["leaver_active", "mass_download"]),
+        ("consent_and_rule", ["app_consent", "mailbox_rule"]),
+    ] {
+        let told: Vec<&Label> = attacks().filter(|label| label.scenario == story).collect();
+        assert_eq!(told.len(), 1, "{story}");
+        for part in parts {
+            assert!(told[0].detectors.iter().any(|name| name == part), "{story}");
+        }
+    }
+    let mut days = BTreeSet::new();
+    for told in &company.scenarios {
+        let is_attack = told.kind.difficulty() != "harmless" && told.days.0 == told.days.1;
+        if let Some(person) = told.person.filter(|_| is_attack) {
+            assert!(days.insert((person, told.days)), "{told:?}");
+        }
+    }
+    for harmless in [
+        "password_typos",
+        "help_desk_reset",
+        "new_phone",
+        "role_activation",
+    ] {
+        let label = labels.iter().find(|label| label.scenario == harmless);
+        assert!(label.is_some_and(|label| !label.attack), "{harmless}");
+    }
+}
+
+/// A source that loses events gives fewer downloads than a week before, and one that renames a field
+/// has no event with the old name; on other days both are whole.
+#[test]
+fn sources_suffer_on_their_day_alone() {
+    let company = Company::new(&Plan::default());
+    let count = |day: u32, source: &str, text: &str| {
+        let records = company.day(day);
+        let mine = records.iter().filter(|record| record.source == source);
+        mine.filter(|record| record.json.contains(text)).count()
+    };
+    let day_of = |is: fn(&Kind) -> bool| {
+        let told = company.scenarios.iter().find(|told| is(&told.kind));
+        told.expect("planted").days.0
+    };
+    let lost = day_of(|kind| matches!(kind, Kind::LostEvents));
+    let downloads = |day| count(day, "google", r#""name":"download""#);
+    assert!(downloads(lost) * 4 < downloads(lost - 7) * 3);
+    let renamed = day_of(|kind| matches!(kind, Kind::LostField));
+    let named = |day| count(day, "entra", r#""deviceId":"#);
+    assert_eq!(named(renamed), 0);
+    assert!(0 < named(renamed - 1) + named(renamed - 7));
 }
 
 /// Nobody but thieves is in two towns at once, and nobody works outside of the company's towns.

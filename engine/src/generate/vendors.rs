@@ -3,6 +3,8 @@
 //! Invariant: a record is a function of the moment and of the numbers drawn for it; no vendor knows
 //! of another, and nothing here decides what happens.
 
+pub mod agents;
+pub mod audits;
 pub mod files;
 pub mod logins;
 pub mod models;

@@ -148,7 +148,7 @@ pub fn m365(at: Moment<'_>, what: Operation, document: Document, chance: &mut Ch
 }
 
 /// The address as the directory of this vendor has it: with capitals, `Ana.Keller@example.com`.
-fn as_entered(email: &str) -> String {
+pub fn as_entered(email: &str) -> String {
     let mut is_start = true;
     let letter = |letter: char| {
         let shown = if is_start {
@@ -163,7 +163,8 @@ fn as_entered(email: &str) -> String {
     format!("{}@{domain}", login.chars().map(letter).collect::<String>())
 }
 
-fn session_uuid(session: &str) -> String {
+/// A session as Microsoft writes it.
+pub fn session_uuid(session: &str) -> String {
     let number = |text: &str| u64::from_str_radix(text, 16).unwrap_or_default();
     uuid(
         number(session.get(..16).unwrap_or_default()),

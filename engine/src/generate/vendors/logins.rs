@@ -71,17 +71,26 @@ fn event(what: Okta) -> [&'static str; 4] {
     }
 }
 
+/// Id at Okta.
 fn actor_id(person: &Person) -> String {
     format!("00u{:017x}", person.keys[0] >> 4)
 }
 
+/// What a record is about, besides its actor.
+pub fn okta_target(id: &str, kind: &str, alternate: &str, name: &str, detail: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","type":"{kind}","alternateId":"{alternate}","displayName":"{name}","detailEntry":{detail}}}"#
+    )
+}
+
+/// Somebody as what a record is about.
+pub fn okta_user(person: &Person) -> String {
+    let id = actor_id(person);
+    okta_target(&id, "User", &person.email, &person.name, "null")
+}
+
 /// What was signed in to, or with.
 fn targets(person: &Person, what: Okta) -> String {
-    let target = |id: &str, kind: &str, alternate: &str, name: &str, detail: &str| {
-        format!(
-            r#"{{"id":"{id}","type":"{kind}","alternateId":"{alternate}","displayName":"{name}","detailEntry":{detail}}}"#
-        )
-    };
     let Person { name, email, .. } = person;
     let number = format!("{:017x}", person.keys[1] >> 4);
     match what {
@@ -89,34 +98,57 @@ fn targets(person: &Person, what: Okta) -> String {
             let (app, kind) = APPS[app % APPS.len()];
             let instance = format!("0oa{:017x}", app.len() * 7_919);
             let detail = format!(r#"{{"signOnModeType":"{kind}"}}"#);
-            let instance = target(&instance, "AppInstance", app, app, &detail);
-            let user = target(&format!("0ua{number}"), "AppUser", email, name, "null");
-            format!("[{instance},{user}]")
+            let instance = okta_target(&instance, "AppInstance", app, app, &detail);
+            let user = okta_target(&format!("0ua{number}"), "AppUser", email, name, "null");
+            format!("{instance},{user}")
         }
         Okta::Factor => {
-            let user = target(&actor_id(person), "User", email, name, "null");
             let (id, kind) = (format!("pfd{number}"), "AuthenticatorEnrollment");
             let detail = r#"{"methodTypeUsed":"Get a push notification"}"#;
-            let factor = target(&id, kind, "unknown", "Okta Verify", detail);
-            format!("[{user},{factor}]")
+            let factor = okta_target(&id, kind, "unknown", "Okta Verify", detail);
+            format!("{},{factor}", okta_user(person))
         }
         Okta::Start | Okta::Refused => {
             let (id, kind) = (format!("00p{number}"), "AuthenticatorEnrollment");
-            format!("[{}]", target(&id, kind, "unknown", "Password", "null"))
+            okta_target(&id, kind, "unknown", "Password", "null")
         }
     }
 }
 
-/// A record of the System Log.
+/// An event of the System Log: the parts that depend on its type.
+pub struct OktaEvent<'a> {
+    /// Event type, older event type, message and address of a request.
+    pub event: [&'a str; 4],
+    /// Why it failed.
+    pub failure: Option<&'a str>,
+    /// What it is about, separated by commas.
+    pub targets: &'a str,
+    /// More of the debug data: pairs of JSON, each with a comma behind it.
+    pub details: &'a str,
+}
+
+/// A record of a sign-in in the System Log.
 pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
-    let (person, city) = (at.person, at.spot.city);
-    let [event_type, legacy, message, uri] = event(what);
-    let [result, reason, severity] = match what {
-        Okta::Refused => ["FAILURE", "\"INVALID_CREDENTIALS\"", "WARN"],
-        _ => ["SUCCESS", "null", "INFO"],
+    let event = OktaEvent {
+        event: event(what),
+        failure: (what == Okta::Refused).then_some("INVALID_CREDENTIALS"),
+        targets: &targets(at.person, what),
+        details: "",
     };
-    let [provider, credential_provider, credential_type] = match what {
-        Okta::Factor => [
+    okta_event(at, &event, chance)
+}
+
+/// A record of the System Log.
+pub fn okta_event(at: Moment<'_>, what: &OktaEvent<'_>, chance: &mut Chance) -> String {
+    let (person, city) = (at.person, at.spot.city);
+    let [event_type, legacy, message, uri] = what.event;
+    let reason = what.failure.map(|reason| format!("\"{reason}\""));
+    let [result, severity] = match what.failure {
+        Some(_) => ["FAILURE", "WARN"],
+        None => ["SUCCESS", "INFO"],
+    };
+    let [provider, credential_provider, credential_type] = match event_type {
+        "user.authentication.auth_via_mfa" => [
             "\"FACTOR_PROVIDER\"",
             "\"OKTA_CREDENTIAL_PROVIDER\"",
             "\"SIGNED_NONCE\"",
@@ -149,7 +181,7 @@ pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
         ("message", &message),
         ("event_type", &event_type),
         ("result", &result),
-        ("reason", &reason),
+        ("reason", &reason.as_deref().unwrap_or("null")),
         ("time", &millis(at.time_ms)),
         ("asn", &at.spot.asn),
         ("network", &at.spot.network),
@@ -158,8 +190,9 @@ pub fn okta(at: Moment<'_>, what: Okta, chance: &mut Chance) -> String {
         ("device_id", &at.device.id.replace('-', "")),
         ("uri", &uri),
         ("legacy", &legacy),
+        ("details", &what.details),
         ("uuid", &chance.uuid()),
-        ("targets", &targets(person, what)),
+        ("targets", &format!("[{}]", what.targets)),
     ])
 }
 
@@ -172,6 +205,32 @@ pub enum Entra {
     Refused,
     /// An application fetched a new token.
     Token,
+    /// Somebody typed in a code that a device showed.
+    DeviceCode,
+    /// The password was right and a second factor is asked for.
+    Asked,
+    /// The owner refused the prompt.
+    Declined,
+}
+
+impl Entra {
+    /// Error code, its text, and what became of the second factor.
+    fn outcome(self) -> (u32, &'static str, &'static str) {
+        match self {
+            Entra::Refused => (
+                50_126,
+                "Error validating credentials due to invalid username or password.",
+                "",
+            ),
+            Entra::Asked => (50_074, "Strong Authentication is required.", ""),
+            Entra::Declined => (
+                500_121,
+                "Authentication failed during strong authentication request.",
+                "MFA denied; user declined the authentication",
+            ),
+            _ => (0, "", "MFA requirement satisfied by claim in the token"),
+        }
+    }
 }
 
 /// Name and id.
@@ -181,17 +240,18 @@ const CLOUD_APPS: [(&str, &str); 4] = [
     ("Microsoft Outlook", "5d661950-3475-41cd-a2c3-d671a3162bc1"),
     ("SharePoint Online", "00000003-0000-0ff1-ce00-000000000000"),
 ];
+const COMMAND_LINE: (&str, &str) = (
+    "Microsoft Azure CLI",
+    "04b07795-8ddb-461a-bbee-02f9e1bf7b46",
+);
 
 /// A record of the sign-in logs, as diagnostic settings export it.
 pub fn entra(at: Moment<'_>, what: Entra, chance: &mut Chance) -> String {
-    let (app, app_id) = *chance.pick(&CLOUD_APPS);
-    let (code, description) = match what {
-        Entra::Refused => (
-            50_126,
-            "Error validating credentials due to invalid username or password.",
-        ),
-        _ => (0, ""),
-    };
+    let any = *chance.pick(&CLOUD_APPS);
+    let is_code = what == Entra::DeviceCode;
+    let (app, app_id) = if is_code { COMMAND_LINE } else { any };
+    let (code, description, details) = what.outcome();
+    let is_token = what == Entra::Token;
     let is_managed = at.device.is_managed;
     // Seven digits of a second, as this vendor has them.
     let time = millis(at.time_ms).replace('Z', &format!("{:04}Z", chance.below(10_000)));
@@ -199,7 +259,7 @@ pub fn entra(at: Moment<'_>, what: Entra, chance: &mut Chance) -> String {
         ("time", &time),
         (
             "category",
-            &if what == Entra::Token {
+            &if is_token {
                 "NonInteractiveUserSignInLogs"
             } else {
                 "SignInLogs"
@@ -208,14 +268,7 @@ pub fn entra(at: Moment<'_>, what: Entra, chance: &mut Chance) -> String {
         ("code", &code),
         ("signature", &if code == 0 { "SUCCESS" } else { "FAILURE" }),
         ("description", &description),
-        (
-            "details",
-            &if code == 0 {
-                "MFA requirement satisfied by claim in the token"
-            } else {
-                ""
-            },
-        ),
+        ("details", &details),
         ("ip", &at.spot.ip),
         ("correlation", &chance.uuid()),
         ("name", &at.person.name),
@@ -244,8 +297,13 @@ pub fn entra(at: Moment<'_>, what: Entra, chance: &mut Chance) -> String {
         ("country", &at.spot.city.country),
         ("lat", &at.spot.city.lat),
         ("lon", &at.spot.city.lon),
-        ("interactive", &(what != Entra::Token)),
+        ("interactive", &!is_token),
+        (
+            "conditional",
+            &if code == 0 { "success" } else { "notApplied" },
+        ),
         ("requirement", &"multiFactorAuthentication"),
+        ("protocol", &if is_code { "deviceCode" } else { "none" }),
         ("asn", &at.spot.asn),
         ("token", &chance.hex(22)),
     ])

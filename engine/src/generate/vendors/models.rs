@@ -115,8 +115,30 @@ pub fn chat(at: Moment<'_>, tool: usize, sent: u64, chance: &mut Chance) -> Stri
         CHATS[tool % CHATS.len()],
         "POST",
         (sent, received),
+        None,
         chance,
     )
+}
+
+/// What nobody of this company visits on an ordinary day.
+const STRANGE_CHAT: (&str, &str, &str) = (
+    "chat.deepseek.com",
+    "/api/v0/chat/completion",
+    "generative-ai",
+);
+
+/// Something given to a chat tool that nobody uses.
+pub fn strange_chat(at: Moment<'_>, sent: u64, chance: &mut Chance) -> String {
+    let received = chance.log_normal(30_000.0, 0.6) as u64;
+    proxy(at, STRANGE_CHAT, "POST", (sent, received), None, chance)
+}
+
+/// Something given to a chat tool that the data loss prevention knows to be secret.
+pub fn labelled_chat(at: Moment<'_>, tool: usize, sent: u64, chance: &mut Chance) -> String {
+    let received = chance.log_normal(30_000.0, 0.6) as u64;
+    let chat = CHATS[tool % CHATS.len()];
+    let verdict = Some("secret");
+    proxy(at, chat, "POST", (sent, received), verdict, chance)
 }
 
 /// A visit to any other site.
@@ -126,7 +148,7 @@ pub fn site(at: Moment<'_>, chance: &mut Chance) -> String {
         chance.log_normal(900.0, 0.4) as u64,
         chance.log_normal(60_000.0, 1.0) as u64,
     );
-    proxy(at, site, "GET", sizes, chance)
+    proxy(at, site, "GET", sizes, None, chance)
 }
 
 fn proxy(
@@ -134,8 +156,10 @@ fn proxy(
     (host, path, category): (&str, &str, &str),
     method: &str,
     (sent, received): (u64, u64),
+    verdict: Option<&str>,
     chance: &mut Chance,
 ) -> String {
+    let verdict = verdict.map_or("null".to_owned(), |verdict| format!("\"{verdict}\""));
     let index = at.person.index;
     PROXY.fill(&[
         ("time", &millis(at.time_ms)),
@@ -150,6 +174,7 @@ fn proxy(
         ("host", &host),
         ("path", &path),
         ("category", &category),
+        ("verdict", &verdict),
         ("bytes_out", &sent),
         ("bytes_in", &received),
         ("duration", &(20 + chance.below(3_000))),
