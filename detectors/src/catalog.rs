@@ -90,6 +90,18 @@ pub struct Entry {
 /// company, so each of its tests is bought dear.
 pub const COMPANY_SHARE: f64 = 0.1;
 
+impl Entry {
+    /// Whether all it says is said the moment it is crossed; its page says what waits until a day is sealed.
+    pub fn is_eager(&self) -> bool {
+        !self.page.method.to_lowercase().contains("sealed")
+    }
+}
+
+/// The entry of a detector.
+pub fn entry(name: &str) -> Option<&'static Entry> {
+    CATALOG.iter().find(|entry| entry.name == name)
+}
+
 /// One of each enabled detector, for a shard.
 pub fn build(world: &World) -> Vec<Box<dyn Detector>> {
     world

@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use arrow::array::RecordBatch;
 use nightjar_detectors::alert::{Alert, Severity, digest};
-use nightjar_detectors::catalog::CATALOG;
+use nightjar_detectors::catalog::{self, CATALOG};
 use nightjar_detectors::core::{Core, SealedDay, StateRow};
 use nightjar_detectors::time::Day;
 use nightjar_detectors::world::World;
@@ -116,13 +116,6 @@ fn same(
 }
 
 static FIRED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
-
-/// Whether its detector says that some of its verdicts wait until the day is closed.
-fn is_sealed(alert: &Alert) -> bool {
-    let mut entries = CATALOG.iter();
-    let entry = entries.find(|entry| entry.name == alert.detector);
-    entry.is_some_and(|entry| entry.page.method.to_lowercase().contains("sealed"))
-}
 
 fn note_fired(alerts: &BTreeMap<String, Alert>) {
     let mut fired = FIRED.lock().expect("no test panics while holding it");
@@ -244,7 +237,7 @@ proptest! {
         }
         // What was published last is what is final; what is sealed is published for the first time.
         for (id, alert) in &final_alerts {
-            if !last.contains_key(id) && is_sealed(alert) {
+            if !last.contains_key(id) && !catalog::entry(&alert.detector).unwrap().is_eager() {
                 continue;
             }
             let now = (alert.severity, -alert.p_value.unwrap_or(0.0));

@@ -59,10 +59,22 @@ fn copy(from: &str, to: &str) {
 }
 
 /// Alerts about others, as a digest sees them, by id.
+/// Ask what the company has had: what the person alone had on open days is another's first, once that is gone.
+const FIRST_IN_THE_COMPANY: [&str; 5] = [
+    "agent_risk",
+    "app_consent",
+    "shadow_ai",
+    "new_device",
+    "password_guessing",
+];
+
 fn others(state: &str, person: &str) -> BTreeMap<String, Value> {
     let of = alerts(state).into_iter().filter(|alert| {
         let kind = alert["entity"]["kind"].as_str().unwrap();
-        alert["entity"]["id"] != person && kind != "tenant" && kind != "tool"
+        let of_company = FIRST_IN_THE_COMPANY
+            .iter()
+            .any(|name| alert["detector"] == *name);
+        alert["entity"]["id"] != person && kind != "tenant" && kind != "tool" && !of_company
     });
     let id = |alert: &Value| alert["id"].as_str().unwrap().to_owned();
     of.map(|alert| (id(&alert), alert)).collect()

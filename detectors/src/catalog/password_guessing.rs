@@ -26,7 +26,7 @@ use crate::world::World;
 /// The catalog's line.
 pub const ENTRY: Entry = Entry {
     name: "password_guessing",
-    activities: &[Activity::Login],
+    activities: &[Activity::Login, Activity::MfaChallenge],
     attack: &["T1110.001", "T1110.003", "T1110.004"],
     family: "access",
     needs: &[&["user"], &["outcome"]],
@@ -122,6 +122,11 @@ pub enum Try {
 fn try_of(row: &Row<'_>) -> Option<Try> {
     // Programs that renew a token fail and succeed without a password.
     let is_typed = row.interactive() != Some(false) || row.method() == Some(Method::Legacy);
+    let is_held = held_by(row.reason());
+    if row.activity() == Activity::MfaChallenge {
+        // Who is asked for a second factor has given the first.
+        return (is_held && row.outcome() == Outcome::Failure).then_some(Try::Held);
+    }
     match (row.outcome(), row.reason()) {
         (Outcome::Success, _) => {
             let has_password = is_typed && row.method() != Some(Method::Token);
@@ -130,22 +135,28 @@ fn try_of(row: &Row<'_>) -> Option<Try> {
         (Outcome::Failure, Some(Reason::BadPassword | Reason::Locked | Reason::Leaked)) => {
             Some(Try::Wrong)
         }
-        (
-            Outcome::Failure,
-            Some(
-                Reason::ExpiredPassword
+        // Interrupted is not failed, but the password was right.
+        (Outcome::Failure | Outcome::Unknown, _) if is_held => Some(Try::Held),
+        (Outcome::Failure, Some(Reason::UnknownUser | Reason::DisabledAccount)) => None,
+        (Outcome::Failure, _) => is_typed.then_some(Try::Wrong),
+        (Outcome::Unknown, _) => None,
+    }
+}
+
+/// Whether something other than the password held.
+fn held_by(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(
+            Reason::ExpiredPassword
                 | Reason::MfaRequired
                 | Reason::MfaDenied
                 | Reason::MfaTimeout
                 | Reason::MfaFailed
                 | Reason::Blocked
-                | Reason::Fraud,
-            ),
-        ) => Some(Try::Held),
-        (Outcome::Failure, Some(Reason::UnknownUser | Reason::DisabledAccount)) => None,
-        (Outcome::Failure, Some(Reason::Other) | None) => is_typed.then_some(Try::Wrong),
-        (Outcome::Unknown, _) => None,
-    }
+                | Reason::Fraud
+        )
+    )
 }
 
 /// One day.

@@ -228,8 +228,7 @@ impl<'a> Filler<'a, '_> {
                 self.joined(column, slot);
                 Ok(())
             }
-            // A list without scalars says nothing.
-            None if column.is_needed() && slot.tag == Tag::Object => {
+            None if column.is_needed() && matches!(slot.tag, Tag::Object | Tag::List) => {
                 Err(Reject::WrongType { column })
             }
             None => Ok(()),
