@@ -236,7 +236,7 @@ impl<'a> Filler<'a, '_> {
                 self.joined(column, slot);
                 Ok(())
             }
-            // A list without scalars says nothing.
+            // A list whose elements are read says nothing by itself.
             None if column.is_needed() && slot.tag == Tag::Object => {
                 Err(Reject::WrongType { column })
             }
