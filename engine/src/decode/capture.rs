@@ -24,8 +24,9 @@ pub(crate) enum Tag {
     Text,
     /// The scalars of a list, each with [`END`] behind it.
     All,
-    /// A list, perhaps without scalars.
+    /// A list without scalars, into which paths lead.
     List,
+    /// An object, or a list into which no path leads.
     Object,
 }
 

@@ -331,7 +331,7 @@ impl<'t, 'r> Reader<'t, 'r> {
             b'{' | b'[' => reader.cursor.skip(),
             _ => reader.scalar(node),
         })?;
-        self.out.note_container(node, Tag::List);
+        self.out.note_container(node, Tag::Object);
         Ok(())
     }
 
