@@ -19,6 +19,7 @@ pub struct Entry<'a> {
 }
 
 /// One thing that decoding made of a record.
+#[allow(clippy::large_enum_variant)] // one is there at a time, on the stack
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Part<'a> {
     /// A row.
