@@ -50,7 +50,10 @@ pub fn agent(at: Moment<'_>, what: Agent, chance: &mut Chance) -> String {
                 chance.hex(24)
             ),
         ),
-        Agent::Tool => ("tool_result", result(chance.pick(&TOOLS), "", chance)),
+        Agent::Tool => {
+            let tool: &str = chance.pick::<&str>(&TOOLS);
+            ("tool_result", result(tool, "", chance))
+        }
         Agent::ServerTool(server) => {
             let name = format!("mcp__{server}__search");
             let scope = format!(r#""mcp_server_name":"{server}","mcp_server_scope":"project","#);
