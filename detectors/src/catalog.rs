@@ -91,6 +91,27 @@ pub struct Entry {
 pub const COMPANY_SHARE: f64 = 0.1;
 
 impl Entry {
+    /// The pillar of CISA's Zero Trust Maturity Model (version 2.0) whose visibility it adds to.
+    pub fn pillar(&self) -> &'static str {
+        match self.name {
+            "ai_usage_spike" | "agent_risk" | "app_consent" | "mailbox_rule" | "shadow_ai" => {
+                "Applications and Workloads"
+            }
+            "audit_disabled" | "field_missing" | "volume_drop" => "Visibility and Analytics",
+            "posture" => "Governance",
+            "new_device" => "Devices",
+            _ if self.family == "volume" => "Data",
+            _ => "Identity",
+        }
+    }
+
+    /// Whether rows of these activities, with these columns, tell it anything.
+    pub fn is_fed_by(&self, activities: &[Activity], columns: &[&str]) -> bool {
+        let has = |group: &&[&str]| group.iter().any(|column| columns.contains(column));
+        let reads = activities.iter().any(|a| self.activities.contains(a));
+        reads && self.needs.iter().all(|group| has(&group))
+    }
+
     /// Whether all it says is said the moment it is crossed; its page says what waits until a day is sealed.
     pub fn is_eager(&self) -> bool {
         !self.page.method.to_lowercase().contains("sealed")

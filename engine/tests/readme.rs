@@ -34,8 +34,12 @@ fn between<'a>(text: &'a str, name: &str) -> &'a str {
 #[test]
 fn the_tables_are_what_the_commands_print() {
     let mut text = readme();
-    for name in ["detectors", "formats"] {
-        let printed = run([name, "--markdown"]).ended(0).out();
+    for [name, command, flag] in [
+        ["detectors", "detectors", "--markdown"],
+        ["coverage", "detectors", "--coverage"],
+        ["formats", "formats", "--markdown"],
+    ] {
+        let printed = run([command, flag]).ended(0).out();
         assert!(
             printed.starts_with('|') && printed.ends_with("|\n"),
             "{printed}"

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use nightjar_detectors::catalog::{CATALOG, Entry};
+use nightjar_detectors::event::Activity;
 use serde_json::{Value, json};
 
 use crate::decode::{Format, Formats};
@@ -26,6 +27,9 @@ pub struct DetectorsArgs {
     /// As the README's table
     #[arg(long)]
     markdown: bool,
+    /// The README's table of techniques, zero-trust pillars and sources
+    #[arg(long, conflicts_with_all = ["json", "markdown"])]
+    coverage: bool,
 }
 
 /// Arguments of `formats`.
@@ -70,6 +74,8 @@ pub fn detectors(args: &DetectorsArgs) -> anyhow::Result<ExitCode> {
         serde_json::to_string_pretty(&all)? + "\n"
     } else if args.markdown {
         detectors_markdown()
+    } else if args.coverage {
+        coverage_markdown(&Formats::with_files(&[])?)
     } else {
         chosen
             .into_iter()
@@ -86,6 +92,8 @@ fn entry_json(entry: &Entry) -> Value {
         "name": entry.name,
         "attack": entry.attack,
         "family": entry.family,
+        "pillar": entry.pillar(),
+        "eager": entry.is_eager(),
         "statistical": entry.statistical,
         "activities": entry.activities.iter().map(|a| a.as_str()).collect::<Vec<_>>(),
         "params": entry.params.iter().map(param).collect::<Vec<_>>(),
@@ -190,18 +198,49 @@ fn columns(format: &Format) -> String {
     names.collect::<Vec<_>>().join(", ")
 }
 
-/// The detectors that a format's activities feed.
-fn fed(format: &Format) -> String {
-    let feeds = |entry: &&Entry| {
-        let mut activities = format.classes.iter().flat_map(|class| &class.activities);
-        activities.any(|activity| entry.activities.contains(activity))
-    };
-    CATALOG
+/// Whether a format's records tell a detector anything.
+fn feeds(format: &Format, entry: &Entry) -> bool {
+    let activities = format.classes.iter().flat_map(|class| &class.activities);
+    let activities: Vec<_> = activities.copied().collect();
+    let columns: Vec<&str> = format
+        .columns
         .iter()
-        .filter(feeds)
-        .map(|entry| entry.name)
-        .collect::<Vec<_>>()
-        .join(", ")
+        .map(|column| column.as_str())
+        .collect();
+    entry.is_fed_by(&activities, &columns)
+}
+
+/// The detectors that a format feeds; those that read everything are not named.
+fn fed(format: &Format) -> String {
+    let fed = CATALOG.iter().filter(|entry| !reads_all(entry));
+    let fed = fed.filter(|entry| feeds(format, entry));
+    fed.map(|entry| entry.name).collect::<Vec<_>>().join(", ")
+}
+
+fn reads_all(entry: &Entry) -> bool {
+    entry.activities.len() == Activity::ALL.len()
+}
+
+/// The README's table of what is covered: techniques, pillars of zero trust, and the formats that tell of them.
+pub fn coverage_markdown(formats: &Formats) -> String {
+    let mut text = String::from(
+        "| detector | ATT&CK, ATLAS | zero-trust pillar | fed by |\n|---|---|---|---|\n",
+    );
+    for entry in CATALOG {
+        let fed_by = if reads_all(entry) {
+            "every format".to_owned()
+        } else {
+            let names = formats.all().filter(|format| feeds(format, entry));
+            names
+                .map(|f| f.name.as_str())
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let attack = entry.attack.join(", ");
+        let (name, pillar) = (entry.name, entry.pillar());
+        text += &format!("| `{name}` | {attack} | {pillar} | {fed_by} |\n");
+    }
+    text
 }
 
 fn format_text(format: &Format) -> String {

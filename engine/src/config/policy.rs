@@ -35,6 +35,7 @@ struct Scopes {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Apps {
+    require_mfa: BTreeSet<String>,
     first_party: BTreeSet<String>,
 }
 
@@ -47,6 +48,7 @@ pub fn shipped() -> Policy {
         role_tiers: shipped.roles,
         risky_scopes: shipped.scopes.risky,
         first_party_apps: shipped.apps.first_party,
+        require_mfa: shipped.apps.require_mfa,
         ..Policy::default()
     }
 }
@@ -57,7 +59,7 @@ pub(super) fn read(mut section: Section<'_>, policy: &mut Policy) {
     policy.allowed_countries = countries.into_iter().flatten().collect();
     policy.admin_hours = section.read("admin_hours", hours);
     let apps = section.read_list("require_mfa", lower);
-    policy.require_mfa = apps.into_iter().flatten().collect();
+    policy.require_mfa.extend(apps.into_iter().flatten());
     let more = section.read_list("first_party_apps", lower);
     policy.first_party_apps.extend(more.into_iter().flatten());
     let more = section.read_list("risky_scopes", lower);

@@ -305,7 +305,8 @@ mod shapes {
         allowed_countries: Option<Vec<String>>,
         /// Local hours in which administrators work, as in "07-20".
         admin_hours: Option<String>,
-        /// Applications whose logins must show a second factor; "*" is all, "admins" every administrator.
+        /// Applications whose logins must show a second factor, beside the consoles of administration; "*" is all,
+        /// "admins" every administrator.
         require_mfa: Option<Vec<String>>,
         /// Applications of your own whose consents are ordinary.
         first_party_apps: Option<Vec<String>>,

@@ -136,7 +136,11 @@ fn every_key_is_read() {
     let policy = &config.policy;
     assert!(policy.allowed_countries.iter().eq(["AT", "DE"]));
     assert_eq!(policy.admin_hours, Some((7, 20)));
-    assert!(policy.require_mfa.iter().eq(["admins", "vpn"]));
+    assert!(
+        ["admins", "vpn", "signin"]
+            .iter()
+            .all(|app| policy.require_mfa.contains(*app))
+    );
     assert!(policy.first_party_apps.contains("acme portal"));
     assert_eq!(policy.risky_scopes_of("Acme.Read"), ["Acme.Read"]);
     assert_eq!(policy.label_rank("4F2C-confidential"), Some(2));

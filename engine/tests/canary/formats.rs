@@ -108,6 +108,14 @@ const OKTA: Format = Format {
         "debugContext.debugData.deviceFingerprint",
         "debugContext.debugData.dtHash",
         "debugContext.debugData.privilegeGranted",
+        "debugContext.debugData.privilegeRevoked",
+        "debugContext.debugData.factor",
+        "debugContext.debugData.grantedScopes",
+        "debugContext.debugData.scopes",
+        "target[ROLE].displayName",
+        "target[UserGroup].displayName",
+        "target[AuthenticatorEnrollment].displayName",
+        "target[Authenticator].displayName",
         "authenticationContext.externalSessionId",
         "target[AppInstance].displayName",
         "target[User].alternateId",
@@ -203,6 +211,11 @@ const M365: Format = Format {
         "DeviceProperties[Id].Value",
         "DeviceProperties[SessionId].Value",
         "MailboxOwnerUPN",
+        // What is granted, to whom, and where mail is sent.
+        "ModifiedProperties[*].NewValue",
+        "Target[*].ID",
+        "Parameters[*].Value",
+        "ObjectId",
     ],
     typed: &[
         "CreationTime",
@@ -219,6 +232,7 @@ const M365: Format = Format {
         "ExtendedProperties[*].Name",
         "DeviceProperties[*].Name",
         "Parameters[*].Name",
+        "ModifiedProperties[*].Name",
     ],
 };
 
@@ -237,6 +251,11 @@ const GOOGLE: Format = Format {
         // Who it was where no address is given.
         "actor.profileId",
         "parameters.app_name",
+        "events[*].parameters[app_name].value",
+        "events[*].parameters[scope].value",
+        "events[*].parameters[USER_EMAIL].value",
+        "events[*].parameters[ROLE_NAME].value",
+        "events[*].parameters[email_forwarding_destination_address].value",
     ],
     typed: &[
         "id.time",
@@ -267,6 +286,13 @@ const AWS: Format = Format {
         "userIdentity.sessionContext.sessionIssuer.arn",
         "requestParameters.modelId",
         "requestParameters.userName",
+        // What is granted or switched off.
+        "requestParameters.name",
+        "requestParameters.trailName",
+        "requestParameters.policyArn",
+        "requestParameters.policyName",
+        "requestParameters.roleName",
+        "requestParameters.groupName",
     ],
     typed: &[
         "eventTime",
