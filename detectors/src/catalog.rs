@@ -109,7 +109,7 @@ impl Entry {
     pub fn is_fed_by(&self, activities: &[Activity], columns: &[&str]) -> bool {
         let has = |group: &&[&str]| group.iter().any(|column| columns.contains(column));
         let reads = activities.iter().any(|a| self.activities.contains(a));
-        reads && self.needs.iter().all(|group| has(group))
+        reads && self.needs.iter().all(has)
     }
 
     /// Whether all it says is said the moment it is crossed; its page says what waits until a day is sealed.
