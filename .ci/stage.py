@@ -23,7 +23,7 @@ from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
 from nightjar.v1 import alert_pb2, alert_pb2_grpc, engine_pb2, engine_pb2_grpc
 
 SAMPLES = Path("samples").resolve()
-WHEN = re.compile(rb'"(?:published|eventTime|createdDateTime|CreationTime|startTime|time|ts)"\s*:\s*"?([0-9][0-9T:.+Z -]*)')
+WHEN = re.compile(rb'"(?:published|eventTime|createdDateTime|CreationTime|startTime|timestamp|time|ts)"\s*:\s*"?([0-9][0-9T:.+Z -]*)')
 MINUTE_MS = 60_000
 # The longest delay of a record: within the allowed lateness of its class.
 DELAY_MS = {"m365": 20 * 60 * MINUTE_MS, "nightjar": 20 * 60 * MINUTE_MS, "google": 150 * MINUTE_MS}
