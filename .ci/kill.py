@@ -9,7 +9,7 @@ import time
 from collections import namedtuple
 from pathlib import Path
 
-from stage import SAMPLES, Broker, Service, Subscriber, auto_config, digest, fail, files_before, records, wait
+from stage import SAMPLES, Broker, Service, Subscriber, auto_config, digest, fail, files_before, logs_as, records, wait
 
 nightjar, address, work, kills, seed = sys.argv[1:4] + [int(word) for word in sys.argv[4:6]]
 # The 25 days before are the trained state.
@@ -28,6 +28,7 @@ LAYOUTS = [
 def play(layout, kills, chance):
     live = records(chance, "" if layout.is_history else FIRST_LIVE_DAY)
     topics = sorted({layout.topic_of(record.source) for record in live})
+    logs = logs_as(f"{work}/logs-{layout.name.replace(' ', '-')}", layout.topic_of)
     service = Service(nightjar, broker, layout.config, f"{work}/{layout.name.replace(' ', '-')}", topics)
     broker.create(topics, layout.partitions, message_timestamp_type="LogAppendTime" if layout.is_history else "CreateTime")
     subscriber = Subscriber(service.address)
@@ -38,7 +39,7 @@ def play(layout, kills, chance):
         producing.start()
         producing.join()
     else:
-        service.train(files_before(FIRST_LIVE_DAY))
+        service.train(files_before(FIRST_LIVE_DAY, logs))
     subscriber.start()
     service.start()
     if not layout.is_history:
@@ -58,7 +59,7 @@ def play(layout, kills, chance):
     producing.join()
     service.stop()
     before, got = len(service.alerts()), service.once()
-    backtest = [nightjar, "backtest", SAMPLES / "logs", "-c", layout.config, "--quiet"]
+    backtest = [nightjar, "backtest", logs, "-c", layout.config, "--quiet"]
     want = digest(subprocess.run(backtest, capture_output=True, text=True, check=True).stdout)
     print(f"{layout.name}: {len(live)} records, {layout.partitions} partitions, {kills} kills, {lives} lives left a checkpoint, "
           f"{before} before the last: {got}", flush=True)

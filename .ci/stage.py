@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import sqlite3
@@ -63,15 +64,22 @@ def records(chance, from_day="", before_day="9"):
     return sorted(read, key=lambda record: (record.arrival_ms, record.line))
 
 
-def files_before(day):
-    return [str(path) for path in sorted((SAMPLES / "logs").glob("*/*.gz")) if path.name[:10] < day]
+def files_before(day, logs=SAMPLES / "logs"):
+    return [str(path) for path in sorted(logs.glob("*/*.gz")) if path.name[:10] < day]
+
+
+def logs_as(folder, topic_of):
+    """samples/logs with a folder for each topic: some detectors speak of sources by their names."""
+    for path in (SAMPLES / "logs").glob("*/*.gz"):
+        to = Path(folder) / topic_of(path.parent.name) / f"{path.name[:10]}-{path.parent.name}.ndjson.gz"
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, to)
+    return Path(folder)
 
 
 def auto_config(work):
-    """samples/nightjar.toml without its sources: every topic's format is guessed record by record. What is said of sources by
-    their names is left out, since topics have other names than folders."""
+    """samples/nightjar.toml without its sources: every topic's format is guessed record by record."""
     text = (SAMPLES / "nightjar.toml").read_text().split("[sources.")[0]
-    text += "".join(f"\n[detectors.{name}]\nenabled = false\n" for name in ("volume_drop", "field_missing", "posture"))
     path = Path(work) / "auto.toml"
     path.write_text(text.replace('"directory.csv"', json.dumps(str(SAMPLES / "directory.csv"))))
     return path

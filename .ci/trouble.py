@@ -9,7 +9,7 @@ from pathlib import Path
 
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import NewPartitions
-from stage import Broker, Service, auto_config, digest, fail, files_before, records, wait
+from stage import Broker, Service, auto_config, digest, fail, files_before, logs_as, records, wait
 
 nightjar, address, work, seed = sys.argv[1:4] + [int(sys.argv[4])]
 wanted = sys.argv[5:]
@@ -30,10 +30,15 @@ class Story:
         broker.create(self.topics, PARTITIONS, **settings)
         self.put = broker.producer()
         self.service = Service(nightjar, broker, auto, f"{work}/{self.prefix}", self.topics)
-        self.service.train(files_before(FIRST_LIVE_DAY))
+        logs = logs_as(f"{work}/{self.prefix}-logs", self.topic_of)
+        self.trained = files_before(FIRST_LIVE_DAY, logs)
+        self.service.train(self.trained)
+
+    def topic_of(self, source):
+        return f"{self.prefix}-{source}"
 
     def topic(self, record):
-        return f"{self.prefix}-{record.source}"
+        return self.topic_of(record.source)
 
     def produce(self, live, partitions=PARTITIONS, put=None):
         put = put or self.put
@@ -62,9 +67,9 @@ class Story:
         folder = Path(work) / f"{self.prefix}-files"
         for number, record in enumerate(self.live):
             if number not in self.lost and not only_trained:
-                with open(folder_of(folder, record.source) / "live.ndjson", "ab") as file:
+                with open(folder_of(folder, self.topic(record)) / "live.ndjson", "ab") as file:
                     file.write(record.line + b"\n")
-        files = files_before(FIRST_LIVE_DAY) + [str(path) for path in folder.glob("*/*.ndjson")]
+        files = self.trained + [str(path) for path in folder.glob("*/*.ndjson")]
         backtest = subprocess.run([nightjar, "backtest", *files, "-c", auto, "--quiet"], capture_output=True, text=True, check=True)
         want, health = digest(backtest.stdout), self.health()
         if got != want:

@@ -127,8 +127,6 @@ pub trait Kind: Send + Sync + 'static {
     const SUBJECTS: Subjects = Subjects::USERS;
     /// Whether its verdict may fall again while the day goes on: told when the day is closed.
     const SEALED: bool = false;
-    /// Whether the company is judged on days without events too, once it is known.
-    const EVERY_DAY: bool = false;
     /// Whether a row of one of its activities counts; asked with [`Stream::Company`] and
     /// [`Stream::Address`] for these.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;

@@ -165,6 +165,8 @@ proptest! {
             let all_late = WORLD.calendar.end(day) + 3_600_001;
             collect(&mut got, core.advance(all_late));
         }
+        // However long the silence behind them.
+        collect(&mut got, core.advance(WORLD.calendar.end(start_day() + TRAINED + 90)));
         collect(&mut got, core.seal_all());
         same(&want, &got)?;
     }

@@ -59,22 +59,10 @@ fn copy(from: &str, to: &str) {
 }
 
 /// Alerts about others, as a digest sees them, by id.
-/// Ask what the company has had: what the person alone had on open days is another's first, once that is gone.
-const FIRST_IN_THE_COMPANY: [&str; 5] = [
-    "agent_risk",
-    "app_consent",
-    "shadow_ai",
-    "new_device",
-    "password_guessing",
-];
-
 fn others(state: &str, person: &str) -> BTreeMap<String, Value> {
     let of = alerts(state).into_iter().filter(|alert| {
         let kind = alert["entity"]["kind"].as_str().unwrap();
-        let of_company = FIRST_IN_THE_COMPANY
-            .iter()
-            .any(|name| alert["detector"] == *name);
-        alert["entity"]["id"] != person && kind != "tenant" && kind != "tool" && !of_company
+        alert["entity"]["id"] != person && kind != "tenant" && kind != "tool"
     });
     let id = |alert: &Value| alert["id"].as_str().unwrap().to_owned();
     of.map(|alert| (id(&alert), alert)).collect()
@@ -200,13 +188,7 @@ fn a_person_is_in_no_file_any_more_and_the_others_go_on() {
         all.map(|(id, alert)| format!("{} {id}", alert["detector"]))
             .collect()
     };
-    // A person's open days are gone from the sums that share out the budget: somebody may be a little nearer to it.
-    let (got, want) = (brief(&state), brief(&folder.at("control")));
-    assert!(
-        want.iter().all(|alert| got.contains(alert)),
-        "{want:?} {got:?}"
-    );
-    assert!(got.len() <= want.len() + 2, "{want:?} {got:?}");
+    assert_eq!(brief(&state), brief(&folder.at("control")));
 }
 
 fn service(

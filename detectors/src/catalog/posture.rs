@@ -20,7 +20,7 @@ use crate::evidence::{Refs, Sample, gather};
 use crate::model::familiar::mark_of;
 use crate::policy::ToolStatus;
 use crate::shard::route_of;
-use crate::time::{Day, day_text};
+use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
 use crate::world::World;
 
@@ -59,7 +59,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "standing weaknesses, once a month each: logins without a second factor by application, administrative rights that nobody used, applications with broad consents, logins from unmanaged devices, dormant accounts, AI tools without a status",
         why: "zero trust is a state to be kept: what is weak today is where tomorrow's attack goes through",
-        method: "policy: counts by week over five weeks, people counted apart; told on the first day of a month on which it is seen, absences on the first day of the month. Severity info, class posture, outside the budget. Sealed",
+        method: "policy: counts by week over five weeks, people counted apart; told on the first day of a month on which it is seen, absences on the first day of the month with any event. Severity info, class posture, outside the budget. Sealed",
         blind_to: "what no log tells: a second factor that the vendor does not report is unknown, not absent; rights that were granted before the first event, unless the directory says admin; people whom the directory does not list",
         fields: "time, user, activity, outcome, mfa, device_managed, app, object, target_user, is_admin; directory: admin, and who is listed",
         example: "23 people logged in to vpn without a second factor 310 times in five weeks (58, 61, 66, 60, 65)",
@@ -191,7 +191,6 @@ impl Kind for PostureKind {
     const STATISTICAL: bool = false;
     const SUBJECTS: Subjects = Subjects::COMPANY;
     const SEALED: bool = true;
-    const EVERY_DAY: bool = true;
 
     fn wants(&self, row: &Row<'_>, _: Stream) -> bool {
         row.outcome() != Outcome::Failure
@@ -306,7 +305,10 @@ impl Kind for PostureKind {
                 ..standing.verdict(span, day)
             }));
         }
-        if book::is_first_of_month(day) {
+        if before
+            .last_day()
+            .is_none_or(|last| book::month(last) != book::month(day))
+        {
             let start = on.world.calendar.start(day);
             let absences = self.absences(&book, on);
             said.extend(absences.iter().map(|s| s.verdict((start, start), day)));
@@ -405,7 +407,7 @@ fn absences(book: &Posture, world: &World, day: Day, unused: Day, dormant: Day) 
 
 impl Standing {
     fn verdict(&self, span: (i64, i64), day: Day) -> Verdict {
-        let month = &day_text(day)[..7];
+        let month = book::month(day);
         Verdict {
             value: format!("{} {month}", self.weakness.as_str()),
             same_as: format!("{} {}", self.weakness.as_str(), self.subject),

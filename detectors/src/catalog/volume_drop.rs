@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a source that gave a fifth less of some event type than on the same day of earlier weeks, while the other sources went on",
         why: "a collector that lost a part, a filter somebody changed, or logging that was switched off: what does not arrive is not judged, and nothing else says so",
-        method: "per source and activity the count of a day against the median of the same day of the week in the last six (from three on): below it by `lost_percent`, below the least of them, and by five times the square root of what was expected, from `min_events` expected on. Each is scaled by how the other sources did on that day (the lower median of their ratios, at most 1; of a source alone: by the rest of its own types), so that a holiday is none. Days without events count. One alert a source and day, medium. Sealed",
+        method: "per source and activity the count of a day against the median of the same day of the week in the last six (from three on): below it by `lost_percent`, below the least of them, and by five times the square root of what was expected, from `min_events` expected on. Each is scaled by how the other sources did on that day (the lower median of their ratios, at most 1; of a source alone: by the rest of its own types), so that a holiday is none. A day without events of a source counts; a day without any at all is not judged, since the silence of everything is told as `source_silent`. One alert a source and day, medium. Sealed",
         blind_to: "the first three weeks of a source; slow decline over months; a holiday where all other sources are machines' looks like a loss; a company with one source and one type",
         fields: "time, source, activity",
         example: "m365 gave fewer events than on other Tuesdays: 410 download (usual are 1300)",
@@ -166,7 +166,6 @@ impl Kind for VolumeDrop {
     const STATISTICAL: bool = false;
     const SUBJECTS: Subjects = Subjects::COMPANY;
     const SEALED: bool = true;
-    const EVERY_DAY: bool = true;
 
     fn wants(&self, _: &Row<'_>, _: Stream) -> bool {
         true

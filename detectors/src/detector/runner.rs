@@ -114,15 +114,6 @@ impl<K: Kind> Runner<K> {
         }
     }
 
-    /// Opens a day for everybody known, whether anything happened or not.
-    fn open_known(&mut self, day: Day) {
-        for entity in 0..self.places.0.len() as u32 {
-            if self.places.known(entity).is_some() {
-                self.change(entity, day, |_, _| {});
-            }
-        }
-    }
-
     fn forget_day_before(&mut self, day: Day) {
         let kept = self.kept.split_off(&day);
         let past = std::mem::replace(&mut self.kept, kept);
@@ -248,9 +239,6 @@ impl<K: Kind> Detector for Runner<K> {
         names: &[Who],
     ) -> (Parts, Verdicts) {
         let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
-        if K::EVERY_DAY && frozen.is_some() {
-            self.open_known(day);
-        }
         let active = self.active.remove(&day).unwrap_or_default();
         let (kind, lag) = (&*self.kind, self.lag);
         self.closed = Some(day);

@@ -293,12 +293,13 @@ impl Kind {
             | Kind::NearTravel(_)
             | Kind::GatewayRise
             | Kind::Distributed
+            | Kind::NewMachine
             | Kind::KeyFactory
             | Kind::NewTool
             | Kind::AgentLoop
             | Kind::LostEvents
             | Kind::LostField => "medium",
-            Kind::SlowTheft | Kind::SlowGuessing | Kind::NewMachine => "hard",
+            Kind::SlowTheft | Kind::SlowGuessing => "hard",
             Kind::Resync
             | Kind::Callout
             | Kind::Trip

@@ -205,6 +205,7 @@ impl<'a> Driver<'a> {
         for batch in &chunk.batches {
             for (day, part) in by_day(calendar, batch).map_err(SpillError::Arrow)? {
                 self.judged_days.insert(day);
+                self.meta.history_through = self.meta.history_through.map(|of| of.min(day - 1));
                 if day <= ready {
                     now.push(part);
                 } else {
@@ -340,7 +341,13 @@ impl<'a> Driver<'a> {
             self.is_dirty = true;
             // An idle clock that closed a day must not be forgotten by a crash.
             self.checkpoint_soon = true;
-            self.publish(&day.alerts)?;
+            let mut alerts = day.alerts;
+            // What waits for the end of a day is of the history if the whole day is.
+            let is_history = self.meta.history_through.is_some_and(|of| day.day <= of);
+            alerts
+                .iter_mut()
+                .for_each(|alert| alert.history = is_history);
+            self.publish(&alerts)?;
         }
         Ok(())
     }

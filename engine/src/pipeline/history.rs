@@ -151,6 +151,7 @@ pub(super) fn run(
         alerts,
         core.changes().into_iter().flat_map(|(_, _, alerts)| alerts),
     )?;
+    meta.history_through = past.days.last().copied().max(history.fed_through);
     meta.history = None;
     meta.positions.extend(positions);
     checkpoint(core, meta, writer);

@@ -44,6 +44,8 @@ pub struct Meta {
     pub held: Vec<u8>,
     /// Ids of the topics that the positions are of, where the broker tells them.
     pub topic_ids: BTreeMap<String, TopicId>,
+    /// The last day that, like all before it, has rows of the history alone.
+    pub history_through: Option<Day>,
 }
 
 impl Meta {

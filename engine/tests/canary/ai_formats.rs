@@ -41,7 +41,6 @@ pub const AGENT_OTLP: Format = Format {
         "attributes.query_source",
         "attributes.tool_name",
         "attributes.to_mode",
-        "attributes.tool_parameters",
         "resource.service.name",
         "scope.name",
         "resourceLogs[].resource.attributes[*].key",

@@ -212,10 +212,11 @@ const M365: Format = Format {
         "DeviceProperties[SessionId].Value",
         "MailboxOwnerUPN",
         // What is granted, to whom, and where mail is sent.
-        "ModifiedProperties[*].NewValue",
+        "ModifiedProperties[Role_DisplayName].NewValue",
+        "ModifiedProperties[ConsentAction_Permissions].NewValue",
         "Target[*].ID",
-        "Parameters[*].Value",
-        "ObjectId",
+        "Parameters[ForwardTo].Value",
+        "Parameters[ForwardingSmtpAddress].Value",
     ],
     typed: &[
         "CreationTime",

@@ -18,8 +18,7 @@ use nightjar::source::embedded::EmbeddedBroker;
 use nightjar::source::kafka::{KafkaOptions, Topics};
 use nightjar::store::alerts::{AlertReader, AlertStore};
 use nightjar::store::state::StateStore;
-use nightjar_detectors::alert::{Alert, digest};
-use nightjar_detectors::catalog;
+use nightjar_detectors::alert::digest;
 
 /// Rows of one partition that may wait for their day; few, so that the bound is felt.
 pub const HELD_ROWS_MAX: u64 = 300;
@@ -249,7 +248,7 @@ impl Stage {
             held_rows_max: finished.held_rows_max,
             digest: digest(&alerts),
             alerts: alerts.len(),
-            unmarked: alerts.iter().filter(|alert| is_unmarked(alert)).count(),
+            unmarked: alerts.iter().filter(|alert| !alert.history).count(),
             late: finished.tallies.values().map(|tally| tally.late).sum(),
             quarantined: finished
                 .counts
@@ -369,10 +368,4 @@ impl Drop for Life {
         // Ended already, unless a test has failed.
         let _ = self.0.kill();
     }
-}
-
-/// What waits until a day is sealed is said of the last days when the history is over.
-fn is_unmarked(alert: &Alert) -> bool {
-    let is_eager = catalog::entry(&alert.detector).is_some_and(|entry| entry.is_eager());
-    is_eager && !alert.history
 }

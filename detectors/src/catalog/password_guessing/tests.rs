@@ -80,7 +80,8 @@ fn whoever_got_in_is_told_by_name() {
     rows.push(strange("h", at(12, 192)));
     let got = alerts(settings(ENTRY.name), &rows);
     assert_eq!(shown(&got), [("h", Severity::High)]);
-    let victim = got.iter().find(|alert| alert.entity.id == "h").unwrap();
+    let victim = got.iter().find(|alert| alert.entity.id == "h");
+    let victim = victim.expect("h is told");
     assert_eq!(
         victim.summary,
         "203.0.113.7 failed for 7 users 21 times in 40 minutes; then h logged in from there at 03:12"

@@ -151,9 +151,11 @@ fn week_of(day: Day) -> Day {
     (day + 3).div_euclid(7)
 }
 
-/// Whether a day is the first of its month.
-pub fn is_first_of_month(day: Day) -> bool {
-    day_text(day).ends_with("-01")
+/// `2026-03`.
+pub fn month(day: Day) -> String {
+    let mut text = day_text(day);
+    text.truncate(7);
+    text
 }
 
 impl Posture {
@@ -206,7 +208,7 @@ impl Posture {
     /// Whether a weakness was seen, and so told, in the month of a day before it.
     pub fn was_told(&self, weakness: Weakness, subject: &str, day: Day) -> bool {
         let line = self.lines.get(&(weakness, subject.into()));
-        line.is_some_and(|line| day_text(line.last)[..7] == day_text(day)[..7])
+        line.is_some_and(|line| month(line.last) == month(day))
     }
 
     /// What is known of an account.
