@@ -12,7 +12,7 @@ alerts = alert_pb2_grpc.AlertServiceStub(channel)
 engine = engine_pb2_grpc.EngineServiceStub(channel)
 everything = alert_pb2.Filter(include_muted=True)
 deadline = time.monotonic() + 60
-cursor, seen, streams, beats = 0, {}, 0, 0
+cursor, seen, incidents, streams, beats = 0, {}, {}, 0, 0
 
 
 def records_waiting():
@@ -42,6 +42,9 @@ while quiet < 3:
                     break
             elif kind == "heartbeat":
                 beats += 1
+            elif kind == "incident":
+                assert message.cursor <= cursor, "an incident is ahead of its alerts"
+                incidents[message.incident.id] = message.incident
             else:
                 sys.exit("python: a gap where nothing was removed")
     except grpc.RpcError as error:
@@ -62,4 +65,8 @@ for alert_id, revision in seen:
     newest[alert_id] = max(revision, newest.get(alert_id, 0))
 assert newest == listed, f"{len(newest)} seen, {len(listed)} listed"
 assert listed and beats
-print(f"{len(listed)} alerts over {streams} subscriptions, none missed, none twice")
+for incident in incidents.values():
+    now = alerts.GetIncident(alert_pb2.GetIncidentRequest(id=incident.id), timeout=5).incident
+    assert incident == now, "an incident is not told in its last form"
+assert incidents and all(incident.story and incident.summary for incident in incidents.values())
+print(f"{len(listed)} alerts and {len(incidents)} incidents over {streams} subscriptions, none missed, none twice")

@@ -8,6 +8,7 @@ use std::io::IsTerminal;
 use chrono_tz::Tz;
 use nightjar_detectors::alert::{Alert, Severity};
 use nightjar_detectors::event::time_text;
+use nightjar_detectors::incident::Incident;
 
 /// How lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +89,7 @@ pub fn heads() -> String {
 pub fn alert_line(alert: &Alert, look: &Look) -> String {
     let severity = alert.severity.as_str();
     let (on, off) = match look.colours {
-        true => (colour(alert), "\x1b[0m"),
+        true => (colour(alert.severity, alert.is_muted()), "\x1b[0m"),
         false => ("", ""),
     };
     let update = match alert.revision {
@@ -105,6 +106,80 @@ pub fn alert_line(alert: &Alert, look: &Look) -> String {
     )
 }
 
+/// The column heads of [`incident_line`].
+pub fn incident_heads() -> String {
+    format!(
+        "{:<8}  {:<16}  {:>5}  {:<28}  SUMMARY",
+        "SEVERITY", "TIME", "SCORE", "ENTITY"
+    )
+}
+
+/// One incident on one line: severity, time of the first event, score, principal, summary.
+pub fn incident_line(incident: &Incident, look: &Look) -> String {
+    let severity = incident.severity.as_str();
+    let is_withdrawn = incident.state == "withdrawn";
+    let (on, off) = match look.colours {
+        true => (colour(incident.severity, is_withdrawn), "\x1b[0m"),
+        false => ("", ""),
+    };
+    let marks = [
+        (is_withdrawn, "  (withdrawn)"),
+        (incident.history, "  (history)"),
+    ];
+    let marks: String = marks
+        .iter()
+        .filter(|(is_so, _)| *is_so)
+        .map(|(_, mark)| *mark)
+        .collect();
+    format!(
+        "{on}{severity:<8}{off}  {:<16}  {:>5.1}  {:<28}  {}{marks}",
+        time(&incident.first_event_time, look.zone),
+        incident.score,
+        printable(&incident.entity.id),
+        printable(&incident.summary),
+    )
+}
+
+/// An incident as its story: what was found, in the order of events, and what to do.
+pub fn incident_story(incident: &Incident, look: &Look) -> String {
+    let mut text = incident_line(incident, look) + "\n";
+    let families = incident.families.iter().map(|family| {
+        let (name, p) = (printable(&family.name), family.p_value);
+        format!("{name} (p {p}: {})", family.detectors.join(", "))
+    });
+    let families: Vec<String> = families.collect();
+    text += &format!("  incident   {}\n", printable(&incident.id));
+    if !families.is_empty() {
+        text += &format!("  evidence   {}\n", printable(&families.join("; ")));
+    }
+    let also = incident.also.iter().map(|e| format!("{} {}", e.kind, e.id));
+    let also: Vec<String> = also.collect();
+    if !also.is_empty() {
+        text += &format!("  also       {}\n", printable(&also.join(", ")));
+    }
+    if !incident.attack.is_empty() {
+        text += &format!("  ATT&CK     {}\n", printable(&incident.attack.join(", ")));
+    }
+    for chapter in &incident.story {
+        let muted = match chapter.muted.as_str() {
+            "" => String::new(),
+            reason => format!("  (muted: {reason})"),
+        };
+        text += &format!(
+            "  {}  {:<8}  {:<18}  {}{}\n",
+            time(&chapter.time, look.zone),
+            chapter.severity.as_str(),
+            printable(&chapter.detector),
+            printable(&chapter.summary),
+            printable(&muted),
+        );
+    }
+    for (number, step) in incident.next_steps.iter().enumerate() {
+        text += &format!("  {}. {}\n", number + 1, printable(step));
+    }
+    text
+}
+
 fn marks(alert: &Alert) -> String {
     let mut marks = String::new();
     if let Some(suppressed) = &alert.suppressed {
@@ -119,11 +194,11 @@ fn marks(alert: &Alert) -> String {
     marks
 }
 
-fn colour(alert: &Alert) -> &'static str {
-    if alert.is_muted() {
+fn colour(severity: Severity, is_muted: bool) -> &'static str {
+    if is_muted {
         return "\x1b[2m";
     }
-    match alert.severity {
+    match severity {
         Severity::Info => "\x1b[2m",
         Severity::Low => "\x1b[36m",
         Severity::Medium => "\x1b[33m",
@@ -222,6 +297,29 @@ mod tests {
             },
         );
         assert!(line.starts_with("\x1b[31mhigh    \x1b[0m  2026"));
+    }
+
+    /// The story names each finding at its time, and what to do is numbered.
+    #[test]
+    fn an_incident_is_a_story() {
+        let (one, two) = (alert("a", 187), muted(alert("b", 1)));
+        let incident = Incident::of(&[&two, &one]).unwrap();
+        let line = incident_line(&incident, &LOOK);
+        assert!(line.starts_with("high      2026-03-02 15:11  "), "{line}");
+        assert_eq!(
+            incident_heads().find("SUMMARY"),
+            line.find("ana@example.com downloaded 187")
+        );
+        let story = incident_story(&incident, &LOOK);
+        assert!(story.contains("(muted: repeat)"), "{story}");
+        assert_eq!(
+            story.matches("ana@example.com downloaded").count(),
+            3,
+            "{story}"
+        );
+        assert!(story.contains("\n  1. "), "{story}");
+        let withdrawn = Incident::of(&[&two]).unwrap();
+        assert!(incident_line(&withdrawn, &LOOK).ends_with("(withdrawn)"));
     }
 
     #[test]

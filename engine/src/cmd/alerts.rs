@@ -1,4 +1,4 @@
-//! `nightjar alerts`: the alerts of a running service, or of a state folder.
+//! `nightjar alerts`: the alerts or incidents of a running service, or of a state folder.
 //!
 //! Invariant: reads only; the digest is over all alerts, whatever is filtered.
 
@@ -9,16 +9,19 @@ use std::process::ExitCode;
 use anyhow::Context;
 use chrono_tz::Tz;
 use clap::Args;
-use nightjar_detectors::alert::{Alert, digest};
+use nightjar_detectors::alert::{Alert, Entity, Severity, digest};
+use nightjar_detectors::incident::Incident;
 
 use super::watch::{ADDRESS, SeverityArg};
 use crate::grpc::client::Client;
 use crate::store::alerts::{AlertReader, Filter};
-use crate::table::{Look, alert_line, heads};
+use crate::table::{Look, alert_line, heads, incident_heads, incident_line, incident_story};
 
 const EXAMPLES: &str = "Examples:
   nightjar alerts
   nightjar alerts --severity high --json
+  nightjar alerts --incidents
+  nightjar alerts --incident 61179f5e --state nightjar-state
   nightjar alerts --state nightjar-state --digest";
 
 /// The alerts of a running service, or of a state folder.
@@ -35,8 +38,15 @@ pub struct AlertsArgs {
     #[arg(long)]
     pub json: bool,
     /// Print only the digest over all alerts.
-    #[arg(long, conflicts_with_all = ["json", "severity", "detector", "entity", "muted"])]
+    #[arg(long, conflicts_with_all = ["json", "incidents", "severity", "detector", "entity", "muted"])]
     pub digest: bool,
+    /// Incidents instead of alerts: all of one principal on one day.
+    #[arg(long)]
+    pub incidents: bool,
+    /// One incident as its story: what was found in the order of events, and what to do. The first
+    /// digits of its id are enough.
+    #[arg(long, value_name = "ID", conflicts_with_all = ["digest", "severity", "detector", "entity", "muted"])]
+    pub incident: Option<String>,
     /// The least severity.
     #[arg(long, value_enum, default_value_t = SeverityArg::Info)]
     pub severity: SeverityArg,
@@ -53,7 +63,8 @@ pub struct AlertsArgs {
 
 impl AlertsArgs {
     fn filter(&self) -> Filter {
-        if self.digest {
+        // Whether an incident is shown, and what all belongs to it, is seen from all alerts.
+        if self.digest || self.incidents || self.incident.is_some() {
             return Filter::default();
         }
         Filter {
@@ -122,6 +133,9 @@ fn print(
     if args.digest {
         return writeln!(out, "digest: {}", digest(alerts));
     }
+    if args.incidents || args.incident.is_some() {
+        return print_incidents(args, &incidents(args, alerts), look, out);
+    }
     if args.json {
         for alert in alerts {
             serde_json::to_writer(&mut *out, alert)?;
@@ -137,6 +151,54 @@ fn print(
     }
     let plural = if alerts.len() == 1 { "" } else { "s" };
     writeln!(out, "{} alert{plural}", alerts.len())
+}
+
+/// The incidents that are asked for.
+fn incidents(args: &AlertsArgs, alerts: &[Alert]) -> Vec<Incident> {
+    let mut all = nightjar_detectors::incident::incidents(alerts);
+    let is_named = |entity: &Entity| args.entity.as_ref().is_none_or(|id| *id == entity.id);
+    all.retain(|incident| {
+        let id = args.incident.as_deref().unwrap_or_default();
+        let mut entities = std::iter::once(&incident.entity).chain(&incident.also);
+        let mut speaks = incident
+            .families
+            .iter()
+            .flat_map(|family| &family.detectors);
+        incident.id.starts_with(id)
+            && Severity::from(args.severity) <= incident.severity
+            && entities.any(is_named)
+            && (args.detector.is_empty() || speaks.any(|name| args.detector.contains(name)))
+    });
+    all
+}
+
+fn print_incidents(
+    args: &AlertsArgs,
+    incidents: &[Incident],
+    look: &Look,
+    out: &mut impl Write,
+) -> std::io::Result<()> {
+    if args.json {
+        for incident in incidents {
+            serde_json::to_writer(&mut *out, incident)?;
+            writeln!(out)?;
+        }
+        return Ok(());
+    }
+    if args.incident.is_some() {
+        for incident in incidents {
+            write!(out, "{}", incident_story(incident, look))?;
+        }
+    } else {
+        if !incidents.is_empty() {
+            writeln!(out, "{}", incident_heads())?;
+        }
+        for incident in incidents {
+            writeln!(out, "{}", incident_line(incident, look))?;
+        }
+    }
+    let plural = if incidents.len() == 1 { "" } else { "s" };
+    writeln!(out, "{} incident{plural}", incidents.len())
 }
 
 #[cfg(test)]
@@ -185,6 +247,12 @@ mod tests {
             printed(folder.path(), &["--severity", "critical"]),
             "0 alerts\n"
         );
+        let table = printed(folder.path(), &["--incidents"]);
+        assert!(table.ends_with("\n1 incident\n"), "{table}");
+        let story = printed(folder.path(), &["--incident", "i"]);
+        assert!(story.contains("(muted: repeat)"), "{story}");
+        let none = printed(folder.path(), &["--incident", "other"]);
+        assert_eq!(none, "0 incidents\n");
         let json = printed(folder.path(), &["--json", "--detector", "mass_download"]);
         let read: Alert = serde_json::from_str(json.trim_end()).unwrap();
         assert_eq!(

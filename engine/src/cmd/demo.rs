@@ -254,7 +254,7 @@ fn follow(
                         return Ok(printed);
                     }
                 }
-                Ok(Event::Heartbeat(_) | Event::Gap(_)) => {}
+                Ok(Event::Incident(_) | Event::Heartbeat(_) | Event::Gap(_)) => {}
                 Err(_) if stop.load(Ordering::Relaxed) => return Ok(printed),
                 Err(error) => return Err(error.into()),
             }

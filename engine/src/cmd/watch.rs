@@ -9,11 +9,12 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono_tz::Tz;
 use clap::{Args, ValueEnum};
-use nightjar_detectors::alert::{Alert, Severity};
+use nightjar_detectors::alert::Severity;
+use serde::Serialize;
 
 use crate::grpc::client::{Client, ClientError, Event, Gap, Subscription};
 use crate::store::alerts::Filter;
-use crate::table::{Look, alert_line, heads};
+use crate::table::{Look, alert_line, heads, incident_heads, incident_line};
 
 /// Where `run` listens without a configuration.
 pub const ADDRESS: &str = "http://127.0.0.1:7461";
@@ -23,6 +24,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(15);
 
 const EXAMPLES: &str = "Examples:
   nightjar watch
+  nightjar watch --incidents
   nightjar watch --severity high --json >> alerts.ndjson
   nightjar watch --from 1507 --detector mass_download --detector ai_usage_spike";
 
@@ -36,7 +38,7 @@ pub struct WatchArgs {
     /// Resume after this cursor; 0 begins with the oldest alert. Without it, what comes from now on.
     #[arg(long, value_name = "CURSOR")]
     pub from: Option<u64>,
-    /// One alert a line, as JSON.
+    /// One alert, or incident, a line, as JSON.
     #[arg(long)]
     pub json: bool,
     /// The least severity.
@@ -51,6 +53,9 @@ pub struct WatchArgs {
     /// Muted alerts too.
     #[arg(long)]
     pub muted: bool,
+    /// Incidents instead of alerts: all of one principal on one day, told again when it grows.
+    #[arg(long)]
+    pub incidents: bool,
     /// Print what there is (from the oldest alert, or --from) and exit.
     #[arg(long)]
     pub once: bool,
@@ -175,7 +180,11 @@ impl<'a, W: Write> Watching<'a, W> {
         loop {
             let event = events.next().await?;
             let is_done = match event {
-                Event::Alert(alert) => self.print(&alert)?,
+                Event::Alert(alert) if !self.args.incidents => self.print(&*alert, alert_line)?,
+                Event::Incident(incident) if self.args.incidents => {
+                    self.print(&*incident, incident_line)?
+                }
+                Event::Alert(_) | Event::Incident(_) => false,
                 Event::Gap(gap) => {
                     eprintln!("{}", gap_line(&gap));
                     false
@@ -210,15 +219,23 @@ impl<'a, W: Write> Watching<'a, W> {
         let look = Look::for_stdout(zone);
         self.look = Some(look);
         if !self.args.json && std::io::stdout().is_terminal() {
-            self.line(&heads())?;
+            let heads = match self.args.incidents {
+                true => incident_heads(),
+                false => heads(),
+            };
+            self.line(&heads)?;
         }
         Ok(())
     }
 
-    fn print(&mut self, alert: &Alert) -> anyhow::Result<bool> {
+    fn print<T: Serialize>(
+        &mut self,
+        what: &T,
+        line: impl Fn(&T, &Look) -> String,
+    ) -> anyhow::Result<bool> {
         let line = match self.look {
-            Some(look) if !self.args.json => alert_line(alert, &look),
-            _ => serde_json::to_string(alert)?,
+            Some(look) if !self.args.json => line(what, &look),
+            _ => serde_json::to_string(what)?,
         };
         self.line(&line)
     }

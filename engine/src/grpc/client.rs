@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use chrono_tz::Tz;
 use nightjar_detectors::alert::Alert;
+use nightjar_detectors::incident::Incident;
 use nightjar_proto::v1 as pb;
 use nightjar_proto::v1::alert_service_client::AlertServiceClient;
 use nightjar_proto::v1::engine_service_client::EngineServiceClient;
@@ -85,6 +86,8 @@ pub struct Subscription {
 pub enum Event {
     /// An alert, new or changed.
     Alert(Box<Alert>),
+    /// An incident, new or changed; its alerts follow.
+    Incident(Box<Incident>),
     /// Everything so far was sent.
     Heartbeat(Heartbeat),
     /// Alerts before this cursor are gone.
@@ -274,6 +277,7 @@ impl Events {
 fn event(cursor: u64, message: Message) -> Result<Event, ClientError> {
     Ok(match message {
         Message::Alert(alert) => Event::Alert(Box::new(convert::to_alert(alert)?)),
+        Message::Incident(incident) => Event::Incident(Box::new(convert::to_incident(incident)?)),
         Message::Heartbeat(heartbeat) => Event::Heartbeat(Heartbeat {
             cursor,
             store_id: heartbeat.store_id,

@@ -6,13 +6,14 @@
 use nightjar_detectors::alert::{
     Alert, Baseline, Class, Entity, Evidence, Severity, Suppressed, Window,
 };
+use nightjar_detectors::incident::{Chapter, Family, Incident};
 use nightjar_proto::v1 as pb;
 
 use crate::store::alerts::Filter;
 
 /// A message that is not an alert of this version.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the service sent an alert without {0}; use a client of the service's version")]
+#[error("the service sent an alert or incident without {0}; use a client of the service's version")]
 pub struct ConvertError(&'static str);
 
 /// The message of an alert.
@@ -124,6 +125,96 @@ pub fn to_alert(message: pb::Alert) -> Result<Alert, ConvertError> {
         history: message.history,
         late: message.late,
         config: message.config,
+    })
+}
+
+/// The message of an incident.
+pub fn incident_to_message(incident: Incident) -> pb::Incident {
+    pb::Incident {
+        id: incident.id,
+        tenant: incident.tenant,
+        cursor: incident.cursor,
+        state: incident.state,
+        severity: severity_to_message(incident.severity).into(),
+        score: incident.score,
+        entity: Some(entity_to_message(incident.entity)),
+        also: incident.also.into_iter().map(entity_to_message).collect(),
+        summary: incident.summary,
+        families: incident
+            .families
+            .into_iter()
+            .map(|family| pb::Family {
+                name: family.name,
+                detectors: family.detectors,
+                p_value: family.p_value,
+            })
+            .collect(),
+        story: incident.story.into_iter().map(chapter_to_message).collect(),
+        detected_at: incident.detected_at,
+        first_event_time: incident.first_event_time,
+        last_event_time: incident.last_event_time,
+        attack: incident.attack,
+        next_steps: incident.next_steps,
+        history: incident.history,
+    }
+}
+
+/// The incident of a message.
+///
+/// # Errors
+/// When a part is missing that every incident has.
+pub fn to_incident(message: pb::Incident) -> Result<Incident, ConvertError> {
+    let severity = severity_to_alert(message.severity()).ok_or(ConvertError("a severity"))?;
+    let entity = message.entity.ok_or(ConvertError("an entity"))?;
+    let story = message.story.into_iter().map(to_chapter);
+    Ok(Incident {
+        id: message.id,
+        tenant: message.tenant,
+        cursor: message.cursor,
+        state: message.state,
+        severity,
+        score: message.score,
+        entity: entity_to_alert(entity),
+        also: message.also.into_iter().map(entity_to_alert).collect(),
+        summary: message.summary,
+        families: message
+            .families
+            .into_iter()
+            .map(|family| Family {
+                name: family.name,
+                detectors: family.detectors,
+                p_value: family.p_value,
+            })
+            .collect(),
+        story: story.collect::<Result<_, _>>()?,
+        detected_at: message.detected_at,
+        first_event_time: message.first_event_time,
+        last_event_time: message.last_event_time,
+        attack: message.attack,
+        next_steps: message.next_steps,
+        history: message.history,
+    })
+}
+
+fn chapter_to_message(chapter: Chapter) -> pb::Chapter {
+    pb::Chapter {
+        time: chapter.time,
+        alert: chapter.alert,
+        detector: chapter.detector,
+        severity: severity_to_message(chapter.severity).into(),
+        summary: chapter.summary,
+        muted: chapter.muted,
+    }
+}
+
+fn to_chapter(message: pb::Chapter) -> Result<Chapter, ConvertError> {
+    Ok(Chapter {
+        severity: severity_to_alert(message.severity()).ok_or(ConvertError("a severity"))?,
+        time: message.time,
+        alert: message.alert,
+        detector: message.detector,
+        summary: message.summary,
+        muted: message.muted,
     })
 }
 
@@ -252,6 +343,15 @@ mod tests {
         other.also.clear();
         other.baseline.history.clear();
         assert_eq!(round_trip(other.clone()), other);
+    }
+
+    #[test]
+    fn a_round_trip_loses_nothing_of_an_incident() {
+        let (one, two) = (alert("a", 1), muted(alert("b", 2)));
+        let incident = Incident::of(&[&one, &two]).unwrap();
+        let bytes = incident_to_message(incident.clone()).encode_to_vec();
+        let back = pb::Incident::decode(bytes.as_slice()).unwrap();
+        assert_eq!(to_incident(back), Ok(incident));
     }
 
     proptest! {

@@ -1,13 +1,16 @@
 //! One subscriber's way through the alert log.
 //!
-//! Invariant: what is sent was committed, in cursor order, each cursor once; and the cursor of a message
+//! Invariant: what is sent was committed, in cursor order, each alert's cursor once; and the cursor of a message
 //! is never ahead of what was sent. A slow subscriber waits in its own task, on its own connection.
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
+use nightjar_detectors::alert::Alert;
 use nightjar_detectors::event::time_text;
+use nightjar_detectors::incident::Incident;
 use nightjar_proto::v1 as pb;
 use nightjar_proto::v1::subscribe_response::Message;
 use tokio::sync::{mpsc, watch};
@@ -117,10 +120,20 @@ impl Feed {
     async fn catch_up(&mut self, mut cursor: u64, filter: &Arc<Filter>) -> Result<u64, End> {
         loop {
             let filter = filter.clone();
-            let page = self
-                .read(move |reader| reader.read_from(cursor, PAGE, &filter))
+            let (page, mut incidents) = self
+                .read(move |reader| {
+                    let page = reader.read_from(cursor, PAGE, &filter)?;
+                    let incidents = incidents(reader, &page.alerts)?;
+                    Ok((page, incidents))
+                })
                 .await?;
+            let mut before = cursor;
             for alert in page.alerts {
+                if let Some(incident) = incidents.remove(&alert.incident) {
+                    let message = convert::incident_to_message(incident);
+                    self.send(before, Message::Incident(message)).await?;
+                }
+                before = alert.cursor;
                 self.send(alert.cursor, Message::Alert(convert::to_message(alert)))
                     .await?;
             }
@@ -154,6 +167,22 @@ impl Feed {
         self.reader = Some(reader);
         answer.map_err(End::Failed)
     }
+}
+
+/// The incidents of these alerts, by id.
+fn incidents(
+    reader: &AlertReader,
+    alerts: &[Alert],
+) -> Result<BTreeMap<String, Incident>, StoreError> {
+    let mut found = BTreeMap::new();
+    for alert in alerts {
+        if !found.contains_key(&alert.incident)
+            && let Some(incident) = reader.incident(&alert.incident)?
+        {
+            found.insert(alert.incident.clone(), incident);
+        }
+    }
+    Ok(found)
 }
 
 /// Waits for the service to stop. Cancel safe.

@@ -132,6 +132,20 @@ impl AlertService for Service {
         let alert = Some(convert::to_message(alert));
         Ok(Response::new(pb::GetAlertResponse { alert }))
     }
+
+    async fn get_incident(
+        &self,
+        request: Request<pb::GetIncidentRequest>,
+    ) -> Result<Response<pb::GetIncidentResponse>, tonic::Status> {
+        let id = request.into_inner().id;
+        let Some(incident) = self.read(move |reader| reader.incident(&id)).await? else {
+            return Err(tonic::Status::not_found(
+                "there is no incident with this id",
+            ));
+        };
+        let incident = Some(convert::incident_to_message(incident));
+        Ok(Response::new(pb::GetIncidentResponse { incident }))
+    }
 }
 
 #[tonic::async_trait]

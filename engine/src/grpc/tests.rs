@@ -97,6 +97,10 @@ async fn catch_up(events: &mut Events) -> Vec<(String, u64)> {
                 assert_eq!(heartbeat.cursor, events.cursor());
                 return seen;
             }
+            // Whoever resumes behind it is told of it again, since its alerts are still to come.
+            Event::Incident(incident) => {
+                assert!(events.cursor() < incident.cursor, "{incident:?}");
+            }
             Event::Gap(gap) => panic!("{gap:?}"),
         }
     }

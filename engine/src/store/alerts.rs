@@ -30,6 +30,7 @@ CREATE TABLE IF NOT EXISTS alerts (
     content BLOB NOT NULL, json TEXT NOT NULL, recorded_ms INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS alerts_by_detector ON alerts (detector);
+CREATE INDEX IF NOT EXISTS alerts_by_incident ON alerts (json_extract(json, '$.incident'));
 INSERT OR IGNORE INTO meta VALUES ('store_id', lower(hex(randomblob(8))));
 INSERT OR IGNORE INTO meta VALUES ('last_cursor', 0);
 INSERT OR IGNORE INTO meta VALUES ('expired_cursor', 0);";

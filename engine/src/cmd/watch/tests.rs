@@ -2,6 +2,8 @@ use super::*;
 use crate::grpc::tests::Running;
 use crate::store::alerts::tests::{alert, muted};
 use clap::FromArgMatches;
+use nightjar_detectors::alert::Alert;
+use nightjar_detectors::incident::Incident;
 
 fn args(line: &[&str]) -> WatchArgs {
     let command = WatchArgs::augment_args(clap::Command::new("watch"));
@@ -55,6 +57,11 @@ async fn once_prints_what_there_is() {
             ..alert("b", 2)
         }
     );
+    let (table, cursor) = run(&["--incidents"]).await;
+    assert_eq!((table.lines().count(), cursor), (1, Some(3)), "{table}");
+    let (json, _) = run(&["--incidents", "--json"]).await;
+    let incident: Incident = serde_json::from_str(json.trim_end()).unwrap();
+    assert_eq!((incident.story.len(), incident.cursor), (3, 3));
     service.stop().await;
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use chrono_tz::Tz;
 use nightjar_detectors::alert::{Alert, Severity};
+use nightjar_detectors::incident::Incident;
 use rusqlite::{OptionalExtension, Row, named_params};
 
 use super::AlertStore;
@@ -161,6 +162,26 @@ impl AlertReader {
             .optional()
             .map_err(|source| self.database.error(source))?;
         row.map(|row| self.alert(row)).transpose()
+    }
+
+    /// An incident, as its alerts make it now; `None` if nothing of it was ever shown.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn incident(&self, id: &str) -> Result<Option<Incident>, StoreError> {
+        let query = "SELECT cursor, revision, state, json, shown FROM alerts
+                     WHERE json_extract(json, '$.incident') = :id ORDER BY id";
+        let rows = self
+            .database
+            .rows_with(query, named_params! {":id": id}, |row| {
+                Ok((stored(row)?, row.get::<_, bool>(4)?))
+            })?;
+        if !rows.iter().any(|(_, shown)| *shown) {
+            return Ok(None);
+        }
+        let alerts = rows.into_iter().map(|(row, _)| self.alert(row));
+        let alerts = alerts.collect::<Result<Vec<Alert>, _>>()?;
+        Ok(Incident::of(&alerts.iter().collect::<Vec<_>>()))
     }
 
     /// All alerts by id, muted ones included.
