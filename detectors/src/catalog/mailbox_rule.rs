@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -65,7 +65,8 @@ impl Rule for MailboxRule {
     }
 
     fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
-        let finding = case.finding;
+        let (finding, name) = (case.finding, &case.on.who.name);
+        let network = phrase::known_network(name);
         let (forwards, hides) = (finding.has(FORWARDS), finding.has(HIDES));
         let severity = match (forwards, hides) {
             (true, true) => Severity::High,
@@ -81,22 +82,18 @@ impl Rule for MailboxRule {
             (false, _) => "made a rule that deletes mail, moves it away or marks it as read",
         };
         let verdict = Verdict {
-            summary: format!(
-                "{} {does} ({}){}",
-                case.on.who.name,
-                case.how(),
-                case.strangeness(),
-            ),
+            summary: format!("{name} {does} ({}){}", case.how(), case.strangeness(),),
             also: case.also(),
             next_steps: vec![
-                format!(
-                    "ask {} whether the rule is theirs, by another way than mail",
-                    case.on.who.name
-                ),
-                "remove the rule, revoke the account's sessions and change its password if not"
-                    .into(),
+                format!("ask {name} whether the rule is theirs, by another way than mail").into(),
+                Step::LockOut(name.to_string()),
+                Step::MailRules(name.to_string()),
                 "look at what was sent in the user's name, and who else got it".into(),
             ],
+            quiet: match (forwards, hides) {
+                (true, _) => format!("no rule that sends mail on, and rules from {network}"),
+                (false, _) => format!("the rule from {network}"),
+            },
             ..case.verdict(severity)
         };
         Some(match severity {

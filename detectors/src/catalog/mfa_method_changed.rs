@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::{Entity, Severity};
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -85,7 +85,7 @@ impl Rule for MfaMethodChanged {
             kind: "user".into(),
             id: id.into(),
         };
-        let verdict = Verdict {
+        let mut verdict = Verdict {
             value: case.value_of_actor(),
             about: (actor != target).then(|| user(target)),
             also: if actor == target {
@@ -100,15 +100,26 @@ impl Rule for MfaMethodChanged {
                 case.strangeness(),
             ),
             next_steps: vec![
-                format!("ask {target}, by telephone or in person, whether the change was wanted"),
-                "remove factors nobody knows, revoke all sessions and change the password if not"
+                format!("ask {target}, by telephone or in person, whether the change was wanted")
                     .into(),
-                format!(
-                    "if {actor} is not {target}: ask who asked for it, and how that person was recognised"
-                ),
+                Step::LockOut(target.to_owned()),
+                Step::Factors(target.to_owned()),
             ],
+            quiet: format!(
+                "the change from {}{}",
+                phrase::known_network(actor),
+                if finding.has(OFF) {
+                    ", and the second factor left on"
+                } else {
+                    ""
+                },
+            ),
             ..case.verdict(severity)
         };
+        if actor != target {
+            let ask = "ask who asked for it, and how that person was recognised";
+            verdict.next_steps.push(ask.into());
+        }
         Some(match severity {
             Severity::Low => case.evidence_only(verdict),
             _ => verdict,

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
@@ -408,6 +408,8 @@ fn absences(book: &Posture, world: &World, day: Day, unused: Day, dormant: Day) 
 impl Standing {
     fn verdict(&self, span: (i64, i64), day: Day) -> Verdict {
         let month = book::month(day);
+        let is_absence = self.last.is_none();
+        let absent = u64::from((day - self.since).unsigned_abs());
         Verdict {
             value: format!("{} {month}", self.weakness.as_str()),
             same_as: format!("{} {}", self.weakness.as_str(), self.subject),
@@ -416,10 +418,19 @@ impl Standing {
                 kind: self.weakness.subject_kind().into(),
                 id: self.subject.clone(),
             }),
-            summary: self.summary(),
-            observed: self.weeks.iter().sum::<u64>() as f64,
+            summary: if is_absence {
+                format!("{} ({})", self.summary(), phrase::count(absent, "day"))
+            } else {
+                self.summary()
+            },
+            observed: if is_absence {
+                absent as f64
+            } else {
+                self.weeks.iter().sum::<u64>() as f64
+            },
             history: self.weeks.iter().map(|n| *n as f64).collect(),
-            next_steps: vec![self.weakness.advice().to_owned()],
+            next_steps: self.weakness.steps(&self.subject),
+            quiet: self.weakness.quiet(&self.subject),
             ..Verdict::of(
                 Severity::Info,
                 "policy",

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page};
+use super::phrase::{self, OWN_NETWORKS};
+use super::{Entry, Page, Step};
 use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -200,15 +201,11 @@ impl Kind for UnusualLocation {
             .into_iter()
             .map(|((attribute, value), (surprise, seen))| {
                 let is_known = on.frozen.masses(ATTRIBUTES[attribute].0).knows(value);
-                verdict(
-                    base,
-                    attribute,
-                    value,
-                    surprise,
-                    (&seen, &open.refs),
-                    is_known,
-                    on,
-                )
+                let places = (&seen[..], &open.refs);
+                Verdict {
+                    quiet: quiet(base, attribute, judge.needed, on),
+                    ..verdict(base, attribute, value, surprise, places, is_known, on)
+                }
             })
             .collect()
     }
@@ -288,14 +285,61 @@ impl<'a> Habit<'a> {
     fn surprises(&self, place: &Place) -> Surprises {
         let mut index = 0;
         place.values().map(|value| {
-            let masses = self.on.frozen.masses(ATTRIBUTES[index].0);
-            let (own, tests) = (&self.own[index], self.tests[index]);
             index += 1;
             let value = value?;
-            let surprise = surprise(per_day(masses.p(own, &value), tests));
+            let surprise = self.surprise(index - 1, &value);
             Some((value, surprise))
         })
     }
+
+    fn surprise(&self, attribute: usize, value: &String) -> u32 {
+        let masses = self.on.frozen.masses(ATTRIBUTES[attribute].0);
+        let p = masses.p(&self.own[attribute], value);
+        surprise(per_day(p, self.tests[attribute]))
+    }
+}
+
+/// `2 countries`.
+fn places(base: &Learned, attribute: usize, on: On<'_>) -> String {
+    let known = base.values[attribute].iter_at(on.frozen.day).count();
+    let nouns = [
+        ("country", "countries"),
+        ("region", "regions"),
+        ("network", "networks"),
+    ][attribute];
+    format!("{known} {}", if known == 1 { nouns.0 } else { nouns.1 })
+}
+
+/// Places that a sentence names.
+const NAMED_MAX: usize = 4;
+
+/// The places that would not have alerted: the person's own first, then the company's.
+fn quiet(base: &Learned, attribute: usize, needed: u32, on: On<'_>) -> String {
+    let habit = Habit::new(base, on);
+    let masses = on.frozen.masses(ATTRIBUTES[attribute].0);
+    let own: Vec<&String> = base.values[attribute]
+        .iter_at(on.frozen.day)
+        .map(|(value, _)| value)
+        .collect();
+    let others = masses.known().filter(|value| !own.contains(value));
+    let quiet: Vec<&String> = own
+        .iter()
+        .copied()
+        .chain(others)
+        .filter(|value| habit.surprise(attribute, value) < needed)
+        .collect();
+    let within = [
+        ", in a usual region and network",
+        ", over a usual network",
+        "",
+    ][attribute];
+    if quiet.is_empty() {
+        return format!("a login {OWN_NETWORKS}");
+    }
+    format!(
+        "a login from {}{within}, or {OWN_NETWORKS}",
+        phrase::any_of(&quiet, NAMED_MAX)
+    )
 }
 
 fn verdict(
@@ -343,8 +387,11 @@ fn verdict(
         about: None,
         also: Vec::new(),
         summary: format!(
-            "{} logged in from {name} {value}, {who_was_there} ({} days known)",
-            on.who.name, base.days
+            "{} logged in from {} {value}, {who_was_there} ({}, {} used in them)",
+            on.who.name,
+            ["the country", "the region", "the network"][attribute],
+            phrase::days_known(base.days),
+            places(base, attribute, on),
         ),
         window: (first / PANE_MS * PANE_MS, last / PANE_MS * PANE_MS + PANE_MS),
         detected_at: first / PANE_MS * PANE_MS + PANE_MS,
@@ -358,8 +405,10 @@ fn verdict(
         history: Vec::new(),
         evidence: gather(refs, samples().map(std::iter::once), EVIDENCE_MAX),
         next_steps: vec![
-            format!("ask {} whether they are there", on.who.name),
-            "look at device and second factor of the login; without a known device revoke the session".into(),
+            format!("ask {} whether they are there", on.who.name).into(),
+            "look at device and second factor of the login: without a known device treat it as a takeover".into(),
+            Step::LockOut(on.who.name.to_string()),
         ],
+        quiet: String::new(),
     }
 }
