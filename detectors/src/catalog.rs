@@ -32,7 +32,6 @@ mod session_replay;
 mod shadow_ai;
 mod slow_collection;
 mod steps;
-mod touched;
 mod unusual_location;
 mod volume;
 mod volume_drop;

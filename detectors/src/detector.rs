@@ -253,13 +253,7 @@ pub trait Detector: Send {
     /// Whether all rows that were put back, and not needed since, can be decoded.
     fn is_readable(&self) -> bool;
     /// Removes a principal; what stays, or `None` where nothing is kept. `days`: all open days.
-    fn forget(
-        &mut self,
-        entity: u32,
-        who: &Who,
-        world: &World,
-        days: &FrozenDays,
-    ) -> Option<Left>;
+    fn forget(&mut self, entity: u32, who: &Who, world: &World, days: &FrozenDays) -> Option<Left>;
     /// Takes a person's events out of all open days; how many.
     fn erase(&mut self, theirs: &Theirs<'_>) -> usize;
     /// Bytes that the state of all principals takes when stored.

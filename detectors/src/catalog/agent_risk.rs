@@ -111,8 +111,14 @@ impl Rule for Signs {
         let verdict = Verdict {
             causes: vec![format!("the MCP server {server}")],
             summary: format!(
-                "{name} used the MCP server {server}, which nobody in the company had used in {} ({})",
-                phrase::count(u64::from(case.on.frozen.history_days.unsigned_abs()), "day"),
+                "{name} used the MCP server {server}, which nobody in the company had used {} ({})",
+                match case.on.frozen.history_days {
+                    0 => "before".to_owned(),
+                    days => format!(
+                        "in {}",
+                        phrase::count(u64::from(days.unsigned_abs()), "day")
+                    ),
+                },
                 case.how()
             ),
             also: case.also(),

@@ -58,10 +58,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "far more calls, tokens or bytes to AI tools in 10 minutes, one hour or one day than usual for a user, a user with one tool, a service, or the company",
         why: "bulk disclosure of company data, a stolen API key, an agent that runs away",
-        method: "magnitude model as in mass_download over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
+        method: "magnitude model as in mass_download (moderated t, Smyth 2004) over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
         blind_to: "what was typed (never seen); growth that is slow enough to be learned; tools no source reports",
         fields: "time, user, kind, app, count, tokens, bytes; configuration: tools that are unsanctioned raise the severity",
-        example: "ben@example.com sent 41 million tokens to claude in one hour; usual are about 300 thousand (28 days known)",
+        example: "ben@example.com used claude for 41,000,000 tokens in one hour; usual for this account are about 300,000 tokens, for its peers 240,000 tokens (28 days known); 2,100,000 tokens or more alert",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(AiUsageSpike::new(world)), lag))

@@ -43,10 +43,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "two successful interactive logins of one person within 24 hours, at least 500 km apart after both accuracy radii, that would need more than 900 km/h",
         why: "one account, two people: a stolen password or session in use beside its owner",
-        method: "physics: great-circle distance less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, relay, SASE, hosting, mobile and satellite networks keep it low, unless one of the two is Tor. Eager",
+        method: "physics: great-circle distance (haversine, Sinnott 1984) less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, relay, SASE, hosting, mobile and satellite networks keep it low, unless one of the two is Tor. Eager",
         blind_to: "thieves near the owner or patient enough; country-only geography, which is not judged; the company's own networks",
         fields: "time, user, lat, lon, radius_km, region or city, ip, asn, network, device, outcome, interactive",
-        example: "eva@example.com logged in from Berlin, DE and 40 minutes later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
+        example: "eva@example.com logged in from Berlin, DE and 40 min later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(ImpossibleTravel::new(world)), lag))

@@ -29,7 +29,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: the day of the event is after `leaves` in the directory. High; one alert a day. Eager",
         blind_to: "accounts that the directory does not list, or lists without `leaves`; rows whose outcome is a failure",
         fields: "time, user, activity, outcome; directory: leaves",
-        example: "kim@example.com, whose last day was 2026-03-01, was active on 2026-03-09: 14 events, downloads among them, from 203.0.113.7",
+        example: "kim@example.com, whose last day was 2026-03-01, was active on 2026-03-09, 8 days later: 14 events, downloads among them, from 203.0.113.7",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(LeaverActive::new(world))), lag))

@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: sending on is medium; hiding alone is what people do with newsletters, and muted as evidence. From a network that the user has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: sending on is high, hiding medium, and high beside such a login. Both on one day are high. One alert a user and day. Eager",
         blind_to: "rules inside a mail program, which no server sees; whether the other address is the company's own; logs that do not say what a rule does",
         fields: "time, user, activity, method (forward, hide); for the past: logins with asn, country or ip, and device",
-        example: "ana@example.com made a rule that sends mail to another address (1 event, from 203.0.113.7 (NL)); this user has not worked from that network before",
+        example: "ana@example.com made a rule that sends mail to another address (1 event, from 203.0.113.7 (NL)); this user has not worked from that network before (41 days known)",
     },
     make: |_, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(MailboxRule)), lag))

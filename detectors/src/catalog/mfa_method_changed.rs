@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: from a network that whoever did it has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: high. Switching the second factor off for an account: medium. All else is a new phone or the help desk: low, muted as evidence. Told about the account whose factor it is; one alert an actor, account and day. Eager",
         blind_to: "factors changed where no source reports it; a help desk that is talked into a reset; the first days of an account",
         fields: "time, user, target_user, activity, method (added, removed, reset, disabled); for the past: logins with asn, country or ip, and device",
-        example: "a factor of ana@example.com was added by ana@example.com (2 events, from 203.0.113.7 (NL)); somebody had logged in as this user from a new network on a new device that day",
+        example: "a factor of ana@example.com was added by ana@example.com (2 events, from 203.0.113.7 (NL)); somebody had logged in as this user from a new network on a new device that day (41 days known)",
     },
     make: |_, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(MfaMethodChanged)), lag))

@@ -192,8 +192,11 @@ impl NewDevice {
                 Step::LockOut(who.name.to_string()),
             ],
             quiet: format!(
-                "one of the {} that {} has used in the 120 days before{}",
-                phrase::count(base.devices.len() as u64, "device"),
+                "{} that {} has used in the 120 days before{}",
+                match base.devices.len() {
+                    0 | 1 => "the one device".to_owned(),
+                    devices => format!("one of the {devices} devices"),
+                },
                 who.name,
                 if strange.is_some() && !is_admin {
                     ", or a network that somebody in the company has logged in from"

@@ -43,10 +43,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a successful interactive login, or interactive activity, in an hour that is improbable for this person",
         why: "stolen credentials are used on the thief's clock; a stolen token never logs in, so activity counts too",
-        method: "habit over 24 local hours, weekday and weekend apart, circular kernel .1 .2 .4 .2 .1, backing off to the company's hours with 4 pseudo user-hours; the day's least probable hour, corrected for the hours expected of this person; calibrated by rank. Local time is the directory's zone for the person, else the tenant's. Eager",
+        method: "habit over 24 local hours, weekday and weekend apart, circular kernel .1 .2 .4 .2 .1, backing off to the company's hours with 4 pseudo user-hours (interpolated backoff, MacKay & Bauman Peto 1995); the day's least probable hour, corrected for the hours expected of this person (Sidak 1967); calibrated by rank. Local time is the directory's zone for the person, else the tenant's. Eager",
         blind_to: "attacks inside the person's usual hours; rotating shifts and the first three days of a joiner, where the hour says little; services and shared accounts, which are not judged",
         fields: "time, user, activity, outcome, interactive, kind; directory: zone, admin, on_call",
-        example: "carla@example.com was active at 03:10 (Europe/Berlin); in 38 days known, 0.1 % of her activity was in such hours",
+        example: "carla@example.com was active at 03:10 (Europe/Berlin); 0.10 % of this person's activity is in hours as improbable as this (38 days known)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(
@@ -333,8 +333,8 @@ impl OffHoursLogin {
             evidence: gather(&open.refs, [[&seen.sample]], EVIDENCE_MAX),
             next_steps: vec![
                 format!("ask {} whether this was them", on.who.name).into(),
-                "look at address, device and what was done next; with a new place or device treat it as a takeover".into(),
                 Step::LockOut(on.who.name.to_string()),
+                "look at address, device and what was done next; with a new place or device treat it as a takeover".into(),
             ],
             quiet: self.quiet(base, zone, on),
         }

@@ -62,7 +62,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: counts by week over five weeks, people counted apart; told on the first day of a month on which it is seen, absences on the first day of the month with any event. Severity info, class posture, outside the budget. Sealed",
         blind_to: "what no log tells: a second factor that the vendor does not report is unknown, not absent; rights that were granted before the first event, unless the directory says admin; people whom the directory does not list",
         fields: "time, user, activity, outcome, mfa, device_managed, app, object, target_user, is_admin; directory: admin, and who is listed",
-        example: "23 people logged in to vpn without a second factor 310 times in five weeks (58, 61, 66, 60, 65)",
+        example: "23 people logged in to vpn without a second factor 310 times in 5 weeks (58, 61, 66, 60, 65)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(PostureKind::new(world)), lag))

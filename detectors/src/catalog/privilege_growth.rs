@@ -123,6 +123,13 @@ impl Rule for Grants {
             (None, true) => Severity::Low,
             (_, false) => return None,
         };
+        let past = match case.known.days {
+            0 => String::new(),
+            days => format!(
+                "; {} with grants by this account known",
+                phrase::count(days.into(), "day")
+            ),
+        };
         let mut circumstances = Vec::new();
         if to_self {
             circumstances.push("to oneself");
@@ -141,11 +148,10 @@ impl Rule for Grants {
                 vec![format!("the role {role}")]
             },
             summary: format!(
-                "{name} gave {role} ({}) to {}{how} ({}; {} with grants by this account known)",
+                "{name} gave {role} ({}) to {}{how} ({}{past})",
                 tier.map_or("tier unknown".to_owned(), |tier| format!("tier {tier}")),
                 finding.targets.text("an account the log does not name"),
                 case.how(),
-                phrase::count(case.known.days.into(), "day"),
             ),
             also: case.also(),
             next_steps: vec![

@@ -2,11 +2,13 @@
 //! that bursts are seen goes slowly. Method: a one-sided CUSUM, calibrated by rank. Blind to: files that
 //! were all opened before.
 
+mod touched;
+
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::touched::{Past, Touched};
+use self::touched::{Past, Touched};
 use super::{Entry, Page, Param, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;

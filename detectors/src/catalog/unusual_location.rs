@@ -33,10 +33,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a successful interactive login from a country, region or network that is improbable for this person and for the company",
         why: "credentials that were stolen are mostly used from somewhere else",
-        method: "habit over country, then region, then autonomous system: user-days per value, backing off from the person to the company with half a pseudo-day (Dirichlet for country and region, Pitman-Yor for networks), half-life 112 days; corrected for the places a day expected of this person; calibrated by rank. Eager, one alert a new value",
+        method: "habit over country, then region, then autonomous system: user-days per value, backing off from the person to the company with half a pseudo-day (Dirichlet for country and region, Pitman-Yor for networks, Teh 2006), half-life 112 days; corrected for the places a day expected of this person; calibrated by rank. Eager, one alert a new value",
         blind_to: "thieves in the same region and network; places that geo databases get wrong; logins without a place. VPN, relay, SASE, hosting, mobile and satellite networks lower the severity, Tor never",
         fields: "time, user, ip, country, region, asn, network, outcome, interactive",
-        example: "dan@example.com logged in from KP, where neither this person nor anybody else of the company has been (44 days known)",
+        example: "dan@example.com logged in from the country KP, where neither this person nor anybody else of the company has been (44 days known, 2 countries used in them)",
     },
     make: |_: &World, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(std::sync::Arc::new(UnusualLocation), lag))
@@ -406,8 +406,8 @@ fn verdict(
         evidence: gather(refs, samples().map(std::iter::once), EVIDENCE_MAX),
         next_steps: vec![
             format!("ask {} whether they are there", on.who.name).into(),
-            "look at device and second factor of the login: without a known device treat it as a takeover".into(),
             Step::LockOut(on.who.name.to_string()),
+            "look at device and second factor of the login: without a known device treat it as a takeover".into(),
         ],
         quiet: String::new(),
     }

@@ -98,7 +98,10 @@ impl Core {
     /// The incidents that a principal's open day counts for in the budget.
     fn incidents(&self, index: usize, day: Day, who: &Who, said: Vec<Verdict>) -> u64 {
         let active = &self.detectors[index];
-        let Some(frozen) = self.frozen[index].get(&day).filter(|_| !active.entry.statistical) else {
+        let Some(frozen) = self.frozen[index]
+            .get(&day)
+            .filter(|_| !active.entry.statistical)
+        else {
             return 0;
         };
         let claims = Claims::from([(who.clone(), said)]);

@@ -346,13 +346,7 @@ impl<K: Kind> Detector for Runner<K> {
         })
     }
 
-    fn forget(
-        &mut self,
-        entity: u32,
-        who: &Who,
-        world: &World,
-        days: &FrozenDays,
-    ) -> Option<Left> {
+    fn forget(&mut self, entity: u32, who: &Who, world: &World, days: &FrozenDays) -> Option<Left> {
         let slot = self.places.known(entity)?;
         let open = slot.open.iter().map(|open| &open.open);
         let all = open.chain(slot.before.iter().map(|(_, open)| open));

@@ -20,14 +20,6 @@ pub struct Touched {
     hashes: Vec<[u8; 3]>,
 }
 
-impl FromIterator<u64> for Touched {
-    fn from_iter<I: IntoIterator<Item = u64>>(hashes: I) -> Self {
-        let mut touched = Touched::default();
-        hashes.into_iter().for_each(|hash| touched.insert(hash));
-        touched
-    }
-}
-
 impl Touched {
     /// Adds a file by its hash.
     pub fn insert(&mut self, hash: u64) {
@@ -87,12 +79,6 @@ fn errors(filter: &[u8]) -> u64 {
 }
 
 impl Past {
-    /// In tenths: which part of a day's files was not touched before.
-    pub fn new_tenths(&self, touched: &Touched) -> u64 {
-        let all = (touched.hashes.len() as u64) << touched.level;
-        (10 * self.new_among(touched) + all / 2) / all.max(1)
-    }
-
     /// How many of a day's files were not touched before: an estimate.
     pub fn new_among(&self, touched: &Touched) -> u64 {
         let is_new = |hash: &&[u8; 3]| !has(&self.now, **hash) && !has(&self.before, **hash);
@@ -121,9 +107,11 @@ mod tests {
     use super::*;
 
     fn files(numbers: std::ops::Range<u64>) -> Touched {
-        numbers
-            .map(|n| xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()))
-            .collect()
+        let mut touched = Touched::default();
+        for n in numbers {
+            touched.insert(xxhash_rust::xxh3::xxh3_64(&n.to_le_bytes()));
+        }
+        touched
     }
 
     /// Any order keeps the same, and few are exact.
@@ -137,16 +125,6 @@ mod tests {
         assert_eq!(Past::default().new_among(&files(0..15)), 15);
         let many = Past::default().new_among(&files(0..5000));
         assert!((2500..9000).contains(&many), "{many}");
-    }
-
-    #[test]
-    fn the_new_part_is_told_in_tenths() {
-        let mut past = Past::default();
-        past.learn(&files(0..10));
-        assert_eq!(past.new_tenths(&files(0..10)), 0);
-        assert_eq!(past.new_tenths(&files(5..15)), 5);
-        assert_eq!(past.new_tenths(&files(100..110)), 10);
-        assert_eq!(past.new_tenths(&Touched::default()), 0);
     }
 
     /// What was touched is known, what was not is new, and a filter never grows beyond its bound.
