@@ -130,6 +130,9 @@ pub struct Alert {
     pub evidence: Vec<Evidence>,
     pub attack: Vec<String>,
     pub next_steps: Vec<String>,
+    /// What would have kept it quiet, as a phrase; health alerts have none.
+    #[serde(default)]
+    pub quiet: String,
     pub suppressed: Option<Suppressed>,
     /// Judged by peers, not by a baseline of its own.
     pub cold: bool,

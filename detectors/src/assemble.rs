@@ -10,7 +10,7 @@ pub use book::Book;
 use std::collections::BTreeMap;
 
 use crate::alert::{Alert, Baseline, Class, Entity, Severity, Suppressed, Window, four_digits};
-use crate::catalog::Entry;
+use crate::catalog::{Entry, Maker};
 use crate::company::{Frozen, Phase};
 use crate::event::time_text;
 use crate::evidence::EventRef;
@@ -144,6 +144,7 @@ impl Assembler<'_> {
         members: &[(&Who, &Verdict)],
     ) -> (Who, Verdict) {
         let first = members[0].1;
+        let limit = (COMMON_CAUSE_SHARE * frozen.active).max(COMMON_CAUSE_MIN);
         let mut evidence: Vec<EventRef> = members
             .iter()
             .flat_map(|(_, verdict)| verdict.evidence.iter().cloned())
@@ -176,11 +177,12 @@ impl Assembler<'_> {
             event_count: members.iter().map(|(_, v)| v.event_count).sum(),
             observed: members.len() as f64,
             approximate: false,
-            expected: (COMMON_CAUSE_SHARE * frozen.active).max(COMMON_CAUSE_MIN),
+            expected: limit,
             baseline: "tenant",
             days: first.days,
             history: Vec::new(),
             evidence,
+            quiet: format!("{} people or fewer with it on one day", limit as u64),
             next_steps: vec![
                 "check whether the company changed something on this day: an egress, a rollout, a re-organisation".into(),
                 "if not, treat the members' alerts as one campaign".into(),
@@ -206,6 +208,18 @@ impl Assembler<'_> {
             value,
             &day,
         ])
+    }
+
+    /// The steps in the words of the products that the evidence is from.
+    fn next_steps(&self, verdict: &Verdict) -> Vec<String> {
+        let mut makers: Vec<Maker> = Vec::new();
+        for event in &verdict.evidence {
+            let origin = self.origins.get(event.origin);
+            let maker = origin.and_then(|origin| Maker::of_format(&origin.format));
+            makers.extend(maker.filter(|maker| !makers.contains(maker)));
+        }
+        let steps = verdict.next_steps.iter();
+        steps.map(|step| step.text(&makers)).collect()
     }
 
     fn alert(
@@ -270,7 +284,8 @@ impl Assembler<'_> {
                 .iter()
                 .map(|id| (*id).to_owned())
                 .collect(),
-            next_steps: verdict.next_steps.clone(),
+            next_steps: self.next_steps(verdict),
+            quiet: verdict.quiet.clone(),
             suppressed,
             cold: verdict.baseline == "peers",
             history: false,

@@ -19,8 +19,11 @@ mod mfa_method_changed;
 mod new_device;
 mod off_hours_login;
 mod password_guessing;
+mod phrase;
 pub mod posture;
 mod privilege_growth;
+#[cfg(test)]
+mod quiet;
 #[cfg(test)]
 mod rehearsal;
 mod rule;
@@ -28,9 +31,12 @@ mod sensitive_to_ai;
 mod session_replay;
 mod shadow_ai;
 mod slow_collection;
+mod steps;
 mod unusual_location;
 mod volume;
 mod volume_drop;
+
+pub use steps::{Maker, Step};
 
 use crate::detector::{Detector, Event};
 use crate::event::Activity;

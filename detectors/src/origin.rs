@@ -1,8 +1,8 @@
-//! Where records come from: each pair of source and file or partition once, by number.
+//! Where records come from: each source, file or partition, and format once, by number.
 //!
 //! Invariant: a number keeps its meaning for good, since state is stored with numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// More than any installation has; a larger number is damage.
@@ -15,26 +15,31 @@ pub struct Origin {
     pub source: Arc<str>,
     /// File, or topic and partition.
     pub place: Arc<str>,
+    /// Format of its records.
+    pub format: Arc<str>,
 }
 
 /// All that were seen.
 #[derive(Debug, Default)]
 pub struct Origins {
     known: Vec<Origin>,
-    numbers: BTreeMap<Arc<str>, BTreeMap<Arc<str>, u32>>,
+    /// By source, place and format.
+    numbers: BTreeMap<[Arc<str>; 3], u32>,
+    /// Sources and formats, which many share.
+    words: BTreeSet<Arc<str>>,
     /// How many of them are stored.
     stored: usize,
 }
 
 impl Origins {
     /// The number of an origin, given when it is new.
-    pub fn number(&mut self, source: &str, place: &str) -> u32 {
-        let of_source = self.numbers.get(source);
-        if let Some(number) = of_source.and_then(|places| places.get(place)) {
+    pub fn number(&mut self, source: &str, place: &str, format: &str) -> u32 {
+        let key = [self.word(source), place.into(), self.word(format)];
+        if let Some(number) = self.numbers.get(&key) {
             return *number;
         }
         let number = self.known.len() as u32;
-        self.put(number, source, place);
+        self.put(number, key);
         number
     }
 
@@ -51,29 +56,41 @@ impl Origins {
     }
 
     /// Puts a stored origin back; `None` when the number cannot be.
-    pub fn restore(&mut self, number: u32, source: &str, place: &str) -> Option<()> {
+    pub fn restore(&mut self, number: u32, source: &str, place: &str, format: &str) -> Option<()> {
         if NUMBER_MAX < number {
             return None;
         }
-        self.put(number, source, place);
+        let key = [self.word(source), place.into(), self.word(format)];
+        self.put(number, key);
         self.stored = self.known.len();
         Some(())
     }
 
-    fn put(&mut self, number: u32, source: &str, place: &str) {
+    fn word(&mut self, word: &str) -> Arc<str> {
+        if let Some(known) = self.words.get(word) {
+            return known.clone();
+        }
+        let word: Arc<str> = word.into();
+        self.words.insert(word.clone());
+        word
+    }
+
+    fn put(&mut self, number: u32, key: [Arc<str>; 3]) {
         let nowhere = Origin {
             source: "".into(),
             place: "".into(),
+            format: "".into(),
         };
         let index = number as usize;
         if self.known.len() <= index {
             self.known.resize(index + 1, nowhere);
         }
-        let known = self.numbers.keys().find(|known| &***known == source);
-        let source: Arc<str> = known.cloned().unwrap_or_else(|| source.into());
-        let place: Arc<str> = place.into();
-        let places = self.numbers.entry(source.clone()).or_default();
-        places.insert(place.clone(), number);
-        self.known[index] = Origin { source, place };
+        let [source, place, format] = key.clone();
+        self.numbers.insert(key, number);
+        self.known[index] = Origin {
+            source,
+            place,
+            format,
+        };
     }
 }

@@ -105,6 +105,12 @@ impl<'de> Deserialize<'de> for Distinct {
 }
 
 impl Distinct {
+    /// The hashes that are kept, ascending, without their lowest bits.
+    pub fn hashes(&self) -> impl Iterator<Item = u64> {
+        let entries = self.entries.as_slice().iter();
+        entries.map(|entry| entry >> PANE_BITS << PANE_BITS)
+    }
+
     /// Adds a hash seen in a pane (below 512).
     pub fn insert(&mut self, hash: u64, pane: u16) {
         let entry = hash >> PANE_BITS << PANE_BITS | u64::from(pane);

@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{Class, Entity, Severity};
+use crate::catalog::Step;
 use crate::event::Kind;
 use crate::evidence::EventRef;
 use crate::time::PANE_MS;
@@ -99,7 +100,9 @@ pub struct Verdict {
     /// The smallest events by (time, uid).
     pub evidence: Vec<EventRef>,
     /// What to do next.
-    pub next_steps: Vec<String>,
+    pub next_steps: Vec<Step>,
+    /// What would have kept it quiet, as a phrase.
+    pub quiet: String,
 }
 
 impl Verdict {
@@ -133,6 +136,7 @@ impl Verdict {
             history: Vec::new(),
             evidence: Vec::new(),
             next_steps: Vec::new(),
+            quiet: String::new(),
         }
     }
 

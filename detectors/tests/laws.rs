@@ -284,14 +284,21 @@ fn open_alerts_survive_a_restart() {
     assert_eq!(want, got);
 }
 
-/// A law that nothing fires under proves nothing.
+/// A law that nothing fires under proves nothing. Each alert explains itself: with a number, what would have kept
+/// it quiet, and what to do.
 #[test]
 fn every_detector_fires_in_these_worlds() {
     let odd = every_oddity();
     let days: Vec<Vec<Happening>> = (0..4)
         .map(|n| company_day(start_day() + TRAINED + n, 77 + n as u64, &odd))
         .collect();
-    note_fired(&plain(&days));
+    let alerts = plain(&days);
+    for alert in alerts.values() {
+        let has_number = alert.summary.contains(|c: char| c.is_ascii_digit());
+        let is_explained = !alert.quiet.is_empty() && !alert.next_steps.is_empty();
+        assert!(has_number && is_explained, "{alert:#?}");
+    }
+    note_fired(&alerts);
     let fired = FIRED.lock().expect("no test panics while holding it");
     for entry in CATALOG {
         assert!(fired.contains(entry.name), "{} never fired", entry.name);

@@ -12,6 +12,7 @@ pub mod config;
 pub mod coverage;
 pub mod days;
 pub mod decode;
+pub mod detail;
 pub mod door;
 pub mod enrich;
 pub mod generate;

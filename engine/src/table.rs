@@ -79,13 +79,13 @@ impl Columns {
 /// The column heads of [`alert_line`].
 pub fn heads() -> String {
     format!(
-        "{:<8}  {:<16}  {:<18}  {:<28}  SUMMARY",
-        "SEVERITY", "TIME", "DETECTOR", "ENTITY"
+        "{:<8}  {:<16}  {:<18}  {:<28}  {:<8}  SUMMARY",
+        "SEVERITY", "TIME", "DETECTOR", "ENTITY", "ID"
     )
 }
 
-/// One alert on one line: severity, time of the event, detector, entity, summary, and in brackets
-/// what else one should know.
+/// One alert on one line: severity, time of the event, detector, entity, the id's beginning, summary, and in
+/// brackets what else one should know.
 pub fn alert_line(alert: &Alert, look: &Look) -> String {
     let severity = alert.severity.as_str();
     let (on, off) = match look.colours {
@@ -97,10 +97,11 @@ pub fn alert_line(alert: &Alert, look: &Look) -> String {
         revision => format!("update r{revision}: "),
     };
     format!(
-        "{on}{severity:<8}{off}  {:<16}  {:<18}  {:<28}  {update}{}{}",
+        "{on}{severity:<8}{off}  {:<16}  {:<18}  {:<28}  {:<8}  {update}{}{}",
         time(&alert.first_event_time, look.zone),
         printable(&alert.detector),
         printable(&alert.entity.id),
+        printable(alert.id.get(..8).unwrap_or(&alert.id)),
         printable(&alert.summary),
         marks(alert),
     )
@@ -244,7 +245,7 @@ pub fn time(text: &str, zone: Tz) -> Cow<'_, str> {
 }
 
 /// Text of a log without what a terminal would obey: controls, and marks that reverse the direction.
-fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let is_command = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -273,7 +274,7 @@ mod tests {
         let line = alert_line(&alert("a", 187), &LOOK);
         assert_eq!(
             line,
-            "high      2026-03-02 15:11  mass_download       ana@example.com               \
+            "high      2026-03-02 15:11  mass_download       ana@example.com               a         \
              ana@example.com downloaded 187 files"
         );
         assert_eq!(

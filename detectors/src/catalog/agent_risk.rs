@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::phrase;
 use super::rule::{Beside, Case, Counted, Rule, Sign};
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, On, Runner};
@@ -48,7 +49,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: an MCP server that the company has not had in closed days is medium, muted in the first 7 days of a company; permission checks off are medium the first time in 120 days and evidence after. Both eager. Of a whole day: requests and tool calls per prompt of at least `times_usual` times the own geometric mean (half-life 112 days, from 5 known days), from `min_requests` on; any of them without a prompt while the directory has the owner as absent: medium. Sealed",
         blind_to: "agents that report nothing; what a tool call did; whether an owner who is not absent was there; who asked, where prompts and requests come under different names",
         fields: "time, user, method (prompt, request, tool, mcp, bypass), object (MCP server), kind; directory: absent",
-        example: "ana@example.com used the MCP server jira-helper, the first in the company (2 events, from an unknown address)",
+        example: "ana@example.com used the MCP server jira-helper, which nobody in the company had used in 41 days (2 events)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         let kind = Beside::new(Signs, Work::new(world));
@@ -90,9 +91,11 @@ impl Rule for Signs {
                 next_steps: vec![
                     format!(
                         "ask {name} why, and where the agent ran: a container without secrets is harmless"
-                    ),
+                    )
+                    .into(),
                     "switch the mode off by managed settings if nobody needs it".into(),
                 ],
+                quiet: "permission checks left on".into(),
                 ..case.verdict(Severity::Medium)
             };
             let is_known = case.is_known_value();
@@ -108,14 +111,23 @@ impl Rule for Signs {
         let verdict = Verdict {
             causes: vec![format!("the MCP server {server}")],
             summary: format!(
-                "{name} used the MCP server {server}, the first in the company ({})",
+                "{name} used the MCP server {server}, which nobody in the company had used {} ({})",
+                match case.on.frozen.history_days {
+                    0 => "before".to_owned(),
+                    days => format!(
+                        "in {}",
+                        phrase::count(u64::from(days.unsigned_abs()), "day")
+                    ),
+                },
                 case.how()
             ),
             also: case.also(),
             next_steps: vec![
-                format!("look at who makes {server}, what it can reach and what it sends where"),
+                format!("look at who makes {server}, what it can reach and what it sends where")
+                    .into(),
                 "allow it or forbid it in the managed settings of the agents".into(),
             ],
+            quiet: "an MCP server that somebody in the company had used on an earlier day".into(),
             ..case.verdict(Severity::Medium)
         };
         // In a company that is new here every server would be the first.
@@ -234,39 +246,46 @@ impl Counted for Work {
         });
         if absent && day.prompts == 0 {
             let summary = format!(
-                "an agent of {name} made {} requests on a day on which {name} is absent, and nobody asked it anything",
-                day.requests
+                "an agent of {name} made {} on a day on which {name} is absent, and nobody asked it anything",
+                phrase::count(day.requests, "request")
             );
             return vec![Verdict {
                 value: "absent".into(),
                 next_steps: vec![
                     format!(
                         "ask {name} or the manager what the agent does, and whether it should run unattended"
-                    ),
-                    "revoke its keys if nobody knows".into(),
+                    )
+                    .into(),
+                    Step::RevokeKey,
                 ],
+                quiet: format!(
+                    "no request on that day, a prompt by {name}, or no absence in the directory"
+                ),
                 ..self.verdict(day, on, "policy", summary)
             }];
         }
         let Some(usual) = base.per_prompt(on.frozen.day) else {
             return Vec::new();
         };
-        let is_much = self.times_usual * usual.max(1.0) <= day.per_prompt();
-        if day.requests < self.min_requests || !is_much {
+        if !self.is_much(day, day.requests, usual) {
             return Vec::new();
         }
         let summary = format!(
-            "agents of {name} made {} requests for {} prompts; usual are about {:.1} a prompt",
-            day.requests, day.prompts, usual
+            "agents of {name} made {} for {}, {:.1} a prompt; usual are about {usual:.1}, {:.1} or more alert",
+            phrase::count(day.requests, "request"),
+            phrase::count(day.prompts, "prompt"),
+            day.per_prompt(),
+            self.times_usual * usual.max(1.0),
         );
         vec![Verdict {
             value: "requests per prompt".into(),
             observed: day.per_prompt(),
             expected: usual,
             next_steps: vec![
-                format!("ask {name} what ran, and whether it ran away"),
+                format!("ask {name} what ran, and whether it ran away").into(),
                 "look at the tools it used and at what it changed".into(),
             ],
+            quiet: self.quiet(day, usual),
             ..self.verdict(day, on, "own", summary)
         }]
     }
@@ -285,6 +304,30 @@ impl Counted for Work {
 }
 
 impl Work {
+    /// Whether so many requests are too many for the day's prompts.
+    fn is_much(&self, day: &Worked, requests: u64, usual: f64) -> bool {
+        let per_prompt = requests as f64 / day.prompts.max(1) as f64;
+        self.min_requests <= requests && self.times_usual * usual.max(1.0) <= per_prompt
+    }
+
+    /// The most requests that are not too many.
+    fn quiet(&self, day: &Worked, usual: f64) -> String {
+        let (mut quiet, mut loud) = (0, day.requests);
+        while quiet + 1 < loud {
+            let middle = quiet + (loud - quiet) / 2;
+            if self.is_much(day, middle, usual) {
+                loud = middle;
+            } else {
+                quiet = middle;
+            }
+        }
+        format!(
+            "{} or fewer for {}",
+            phrase::count(quiet, "request"),
+            phrase::count(day.prompts, "prompt")
+        )
+    }
+
     fn verdict(
         &self,
         day: &Worked,
@@ -389,9 +432,9 @@ mod tests {
         let alerts = trial.end();
         assert_eq!(alerts.len(), 1);
         assert!(
-            alerts[0]
-                .summary
-                .contains("700 requests for 2 prompts; usual are about 5.0"),
+            alerts[0].summary.contains(
+                "700 requests for 2 prompts, 350.0 a prompt; usual are about 5.0, 50.0 or more"
+            ),
             "{}",
             alerts[0].summary
         );

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
-use super::{Entry, Page, Param, mass_download::bytes_text};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
@@ -58,10 +58,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "far more calls, tokens or bytes to AI tools in 10 minutes, one hour or one day than usual for a user, a user with one tool, a service, or the company",
         why: "bulk disclosure of company data, a stolen API key, an agent that runs away",
-        method: "magnitude model as in mass_download over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
+        method: "magnitude model as in mass_download (moderated t, Smyth 2004) over calls, tokens (without cache reads), bytes sent and, for proxies, active panes; in all and per tool; people, services and agents apart; the company as a whole and per tool from sums over everybody. Eager",
         blind_to: "what was typed (never seen); growth that is slow enough to be learned; tools no source reports",
         fields: "time, user, kind, app, count, tokens, bytes; configuration: tools that are unsanctioned raise the severity",
-        example: "ben@example.com sent 41 million tokens to claude in one hour; usual are about 300 thousand (28 days known)",
+        example: "ben@example.com used claude for 41,000,000 tokens in one hour; usual for this account are about 300,000 tokens, for its peers 240,000 tokens (28 days known); 2,100,000 tokens or more alert",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(AiUsageSpike::new(world)), lag))
@@ -69,6 +69,7 @@ pub const ENTRY: Entry = Entry {
 };
 
 const MEASURES: [&str; 4] = ["calls", "tokens", "bytes", "active five-minute spans"];
+const NOUNS: [&str; 4] = ["call", "token", "byte", "active five-minute span"];
 const EVIDENCE_MAX: usize = 12;
 /// Tools of one principal that are counted apart; the rest only in all.
 const TOOLS_MAX: usize = 256;
@@ -392,6 +393,11 @@ impl AiUsageSpike {
         let is_company = on.who.stream == Stream::Company;
         let own = 1.0 <= best.own_days;
         let expected = best.prediction.expected();
+        let ask = if is_company {
+            "see who used it most on this day, and ask what it was for".to_owned()
+        } else {
+            format!("ask {} what the use was for", on.who.name)
+        };
         let refused = refused_tool(open, crossings, on.world);
         let severity = match best
             .surprise
@@ -422,7 +428,7 @@ impl AiUsageSpike {
                 .filter(|_| is_company && key.part.is_some()),
             also: tool_entity.into_iter().filter(|_| !is_company).collect(),
             summary: format!(
-                "{} used {} for {} {}; usual for {} are about {} ({} days known); {} or more alert{}",
+                "{} used {} for {} {}; usual {} ({}); {} or more alert{}",
                 if is_company {
                     "the company"
                 } else {
@@ -431,9 +437,12 @@ impl AiUsageSpike {
                 tool.as_deref().unwrap_or("AI tools"),
                 amount(key.measure, *count),
                 key.span.text(),
-                if own { "this account" } else { "its peers" },
-                amount(key.measure, expected.round() as u64),
-                base.days,
+                if is_company {
+                    format!("are about {}", amount(key.measure, expected.round() as u64))
+                } else {
+                    best.usual(|usual| amount(key.measure, usual))
+                },
+                phrase::days_known(base.days),
                 amount(key.measure, best.threshold),
                 refused.map_or(String::new(), |tool| format!("; {tool} is not sanctioned")),
             ),
@@ -458,10 +467,11 @@ impl AiUsageSpike {
             history: base.history(),
             evidence: open.evidence(&in_window),
             next_steps: vec![
-                format!("ask {} what the use was for", on.who.name),
+                ask.into(),
                 "look at which key, device and address it came from".into(),
-                "if it was not meant: revoke the key or the session at the tool".into(),
+                Step::RevokeKey,
             ],
+            quiet: volume::quiet(crossings, at_most),
         }
     }
 }
@@ -479,7 +489,19 @@ fn refused_tool<'o>(open: &'o Open, crossings: &[Crossing<'_>], world: &World) -
 
 fn amount(measure: u8, count: u64) -> String {
     match measure {
-        2 => bytes_text(count),
-        _ => format!("{count} {}", MEASURES[usize::from(measure)]),
+        2 => phrase::bytes(count),
+        _ => phrase::count(count, NOUNS[usize::from(measure)]),
+    }
+}
+
+/// An amount that is still quiet, with its tool.
+fn at_most(key: &Key, count: u64) -> String {
+    let amount = match key.measure {
+        2 => format!("{} or less", phrase::bytes_at_most(count)),
+        measure => format!("{} or fewer", amount(measure, count)),
+    };
+    match &key.part {
+        Some(tool) => format!("{amount} with {tool}"),
+        None => amount,
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -100,17 +100,38 @@ impl Rule for AppConsent {
                 format!(
                     "ask {} what {app} is for, and who asked for it",
                     case.on.who.name
-                ),
+                )
+                .into(),
                 "look at its publisher, its scopes and what it has read since".into(),
-                "remove the consent or the new key, and block the application, if nobody needs it"
-                    .into(),
+                Step::RemoveApp(app.to_owned()),
             ],
+            quiet: quiet(case, is_new, risky, for_all),
             ..case.verdict(severity)
         };
         Some(match severity {
             Severity::Low => case.evidence_only(verdict),
             _ => verdict,
         })
+    }
+}
+
+fn quiet(case: &Case<'_>, is_new: bool, risky: bool, for_all: bool) -> String {
+    let name = &case.on.who.name;
+    let key = format!("no new key, or one by {name} for it in the 120 days before");
+    let way = match (is_new, risky, for_all) {
+        (true, true, _) => {
+            "an application that the company had consented to before, or scopes that are not in risky_scopes"
+        }
+        (false, true, true) => {
+            "consent for one person instead of the whole company, or scopes that are not in risky_scopes"
+        }
+        _ => "",
+    };
+    let listed = format!("; or {} in first_party_apps", case.value);
+    match (way, case.finding.has(KEYS)) {
+        ("", _) => key + &listed,
+        (way, true) => format!("{way}, and {key}{listed}"),
+        (way, false) => format!("{way}{listed}"),
     }
 }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step};
 use crate::alert::{Entity, Severity};
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -66,13 +66,15 @@ impl Rule for AuditDisabled {
                 case.how(),
             ),
             next_steps: vec![
-                "switch it on again, and keep what was logged until then".into(),
+                Step::Audit,
                 format!(
                     "ask {} whether it was planned, by another way than the account",
                     who.name
-                ),
+                )
+                .into(),
                 "look at what the account did in the hours before and after".into(),
             ],
+            quiet: "no auditing or alerting switched off: each time is told, planned or not".into(),
             ..case.verdict(Severity::High)
         })
     }

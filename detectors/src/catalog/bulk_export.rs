@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -68,11 +68,12 @@ impl Rule for BulkExport {
             ),
             also: case.also(),
             next_steps: vec![
-                format!("ask {name} or the manager what the export is for"),
+                format!("ask {name} or the manager whether the export was meant").into(),
+                Step::LockOut(name.to_string()),
                 "look at what it holds and where the archive went; stop it while it is being made"
                     .into(),
-                "if it was not meant: revoke the account's sessions and delete the archive".into(),
             ],
+            quiet: format!("an export from {app} in the 120 days before, or the files one by one"),
             ..case.verdict(Severity::High)
         };
         Some(if is_known {

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use super::phrase::{self, OWN_NETWORKS};
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Kind, Network, Outcome, Row};
@@ -29,7 +30,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: the three lists of `[policy]` and the directory's `kind` and `admin`; hours on the person's own clock (directory zone, else the tenant's). A country is medium, high for administrators, low where all logins came through a VPN or relay; hours are medium, lowered for people on call; break-glass is high and never muted as a repeat. One alert a day for each country or rule. Eager",
         blind_to: "whatever the configuration does not rule on; logins without a country; administrators that neither the vendor nor the directory names",
         fields: "time, user, activity, outcome, country, network, is_admin, kind, interactive; configuration: allowed_countries, admin_hours; directory: kind, admin, zone, on_call",
-        example: "ana@example.com logged in from BR, which is not among the allowed countries (CH, DE): 2 logins from 203.0.113.7 (BR)",
+        example: "ana@example.com logged in from BR, which is not among the allowed countries (CH and DE): 2 logins from 203.0.113.7 (BR)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         let rule = CompanyPolicy::new(world);
@@ -153,27 +154,24 @@ impl Rule for CompanyPolicy {
 
 impl CompanyPolicy {
     fn emergency(&self, case: &Case<'_>) -> Verdict {
-        let (name, finding) = (&case.on.who.name, case.finding);
+        let name = &case.on.who.name;
         Verdict {
             // Every day of use is its own: an emergency does not become usual.
             same_as: day_text(case.on.frozen.day),
-            summary: format!(
-                "the break-glass account {name} was used: {} events from {}",
-                finding.sample.count,
-                finding.places.text("an unknown address"),
-            ),
+            summary: format!("the break-glass account {name} was used ({})", case.how(),),
             also: case.also(),
             next_steps: vec![
                 "ask who opened the emergency and why; without a ticket treat it as a break-in"
                     .into(),
-                format!("change the password of {name} after use and look at what was done"),
+                format!("change the password of {name} after use and look at what was done").into(),
             ],
+            quiet: "no use of the account: each is told".into(),
             ..case.verdict(Severity::High)
         }
     }
 
     fn hours(&self, case: &Case<'_>) -> Verdict {
-        let (name, finding, world) = (&case.on.who.name, case.finding, case.on.world);
+        let (name, world) = (&case.on.who.name, case.on.world);
         let (from, to) = self.admin_hours.unwrap_or((0, 24));
         let verdict = case.verdict(Severity::Medium);
         let (clock, zone) = world.clock(name);
@@ -181,16 +179,17 @@ impl CompanyPolicy {
         Verdict {
             overlay: is_on_call.then(|| ("lowered", "on_call", "directory".to_owned())),
             summary: format!(
-                "the administrator {name} worked at {} ({zone}), outside the hours from {from} to {to}: {} events from {}",
+                "the administrator {name} worked at {} ({zone}), outside the hours from {from} to {to} ({})",
                 clock.text(verdict.span.0),
-                finding.sample.count,
-                finding.places.text("an unknown address"),
+                case.how(),
             ),
             also: case.also(),
             next_steps: vec![
-                format!("ask {name} whether it was them, and for which change"),
+                format!("ask {name} whether it was them, and for which change").into(),
+                Step::LockOut(name.to_string()),
                 "if the work was planned, put the person on call in the directory".into(),
             ],
+            quiet: format!("work between {from:02}:00 and {to:02}:00 ({zone})"),
             ..verdict
         }
     }
@@ -204,20 +203,24 @@ impl CompanyPolicy {
             (true, false) => Severity::Medium,
             _ => Severity::Low,
         };
-        let allowed: Vec<&str> = self.countries.iter().map(String::as_str).take(12).collect();
+        let allowed: Vec<&String> = self.countries.iter().collect();
         let way = if is_direct { "" } else { " through a VPN" };
         Verdict {
             causes: vec![format!("logins from {code}")],
             summary: format!(
-                "{name} logged in from {code}{way}, which is not among the allowed countries ({}): {} logins from {}",
-                allowed.join(", "),
-                finding.sample.count,
-                finding.places.text("an unknown address"),
+                "{name} logged in from {code}{way}, which is not among the allowed countries ({}): {}{}",
+                phrase::all_of(&allowed, 12),
+                case.count("login"),
+                case.from(" "),
             ),
             next_steps: vec![
-                format!("ask {name} or the manager whether a journey was agreed"),
-                format!("if not, revoke the sessions of {name} and reset the password"),
+                format!("ask {name} or the manager whether a journey was agreed").into(),
+                Step::LockOut(name.to_string()),
             ],
+            quiet: format!(
+                "a login from {}, or {OWN_NETWORKS}; {code} in allowed_countries",
+                phrase::any_of(&allowed, 12)
+            ),
             ..case.verdict(severity)
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Network, Outcome, Row};
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: successful logins whose method is device_code, by people; known are those of earlier closed days, 120 of them. Medium; high on an unmanaged device when the person is an administrator or the network is a hosting provider or VPN. More than five people, and a tenth of the active, on one day with one application are one alert about the company: a rollout of a tool or a campaign. Eager",
         blind_to: "people who use device codes every day; formats that do not say how somebody logged in",
         fields: "time, user, outcome, method, app, device_managed, is_admin, network, ip, country",
-        example: "ana@example.com logged in with a device code for the first time, to Azure CLI, on an unmanaged device, from 203.0.113.7 (BR)",
+        example: "ana@example.com logged in with a device code for the first time in 120 days, to Azure CLI, on an unmanaged device (1 event, from 203.0.113.7 (BR))",
     },
     make: |_, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(DeviceCodeLogin)), lag))
@@ -78,17 +78,22 @@ impl Rule for DeviceCodeLogin {
         Some(Verdict {
             causes: vec![format!("logins to {app} with a device code")],
             summary: format!(
-                "{name} logged in with a device code for the first time, to {app}{device}, from {}",
-                finding.places.text("an unknown address"),
+                "{name} logged in with a device code for the first time in 120 days, to {app}{device} ({})",
+                case.how(),
             ),
             also: case.also(),
             next_steps: vec![
                 format!(
                     "ask {name} whether they typed the code for a device of their own, or were asked to"
-                ),
-                format!("if not, revoke the sessions and refresh tokens of {name}"),
-                "forbid the device code flow where nobody needs it".into(),
+                )
+                .into(),
+                Step::Revoke(name.to_string()),
+                Step::NoDeviceCodes,
             ],
+            quiet: format!(
+                "a login without a device code, or one with it{} in the 120 days before",
+                device.trim_start_matches(',')
+            ),
             ..case.verdict(severity)
         })
     }

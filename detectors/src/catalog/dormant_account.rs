@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner};
@@ -179,11 +179,16 @@ impl Kind for DormantAccount {
             next_steps: vec![
                 format!(
                     "ask {name} or the manager whether the account is still needed and who used it"
-                ),
-                format!(
-                    "if nobody knows, disable {name}, revoke its sessions and look at what was done since"
-                ),
+                )
+                .into(),
+                "if nobody knows, do the next step, and look at what was done since".into(),
+                Step::Disable(name.to_string()),
             ],
+            quiet: format!(
+                "{} of silence or fewer (used again by {}), or an absence in the directory that ended within {RETURN_DAYS} days",
+                phrase::count(u64::from((enough - 1).unsigned_abs()), "day"),
+                day_text(last + enough - 1)
+            ),
             ..Verdict::of(severity, "own", (time, time), first.count)
         })
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::{Deserialize, Serialize};
 
-use super::{CATALOG, Entry, Page, Param};
+use super::{CATALOG, Entry, Page, Param, phrase};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner, Subjects};
@@ -227,6 +227,7 @@ impl Kind for FieldMissing {
         let mut said = Vec::new();
         for (source, activities) in &judged.open.0 {
             let (mut parts, mut blind, mut rows) = (Vec::new(), BTreeSet::new(), 0);
+            let (mut quiet, mut shares) = (Vec::new(), Vec::new());
             for (activity, today) in activities {
                 let Some(before) = judged.base.0.get(&(source.clone(), *activity)) else {
                     continue;
@@ -246,6 +247,10 @@ impl Kind for FieldMissing {
                     continue;
                 }
                 rows += today.rows;
+                quiet.push(format!("one {} event with it", activity.as_str()));
+                if shares.is_empty() {
+                    shares = shares_of(before, &lost[0].0);
+                }
                 let is_blind = |entry: &&&Entry| {
                     let mut names = entry.needs.iter().map(|group| group.join(" or "));
                     names.any(|name| lost.iter().any(|(gone, _)| *gone == name))
@@ -253,9 +258,9 @@ impl Kind for FieldMissing {
                 blind.extend(readers().filter(is_blind).map(|entry| entry.name));
                 for (columns, share) in lost {
                     parts.push(format!(
-                        "{columns} in {} (of {} events none, before {:.0} %)",
+                        "{columns} in {} (of {} none, before {:.0} %)",
                         activity.as_str(),
-                        today.rows,
+                        phrase::count(today.rows, "event"),
                         100.0 * share
                     ));
                 }
@@ -265,9 +270,18 @@ impl Kind for FieldMissing {
                 let summary = format!(
                     "{source} no longer says {}: {} cannot judge them",
                     parts.join(", "),
-                    blind.join(", ")
+                    phrase::all_of(&blind, usize::MAX)
                 );
-                said.push(verdict(source, summary, rows, judged));
+                said.push(Verdict {
+                    expected: shares.iter().sum::<f64>() / shares.len().max(1) as f64,
+                    history: shares,
+                    quiet: format!(
+                        "{}, or fewer than {} of the kind",
+                        quiet.join(" and "),
+                        phrase::count(self.min_rows, "event")
+                    ),
+                    ..verdict(source, summary, rows, judged)
+                });
             }
         }
         said
@@ -290,6 +304,13 @@ impl Kind for FieldMissing {
     }
 }
 
+/// The percentage of rows that filled one of the columns, by day.
+fn shares_of(before: &[Filled], columns: &str) -> Vec<f64> {
+    let columns: Vec<usize> = columns.split(" or ").map(place).collect();
+    let share = |day: &Filled| 100.0 * day.of(&columns) as f64 / day.rows.max(1) as f64;
+    before.iter().map(share).collect()
+}
+
 fn verdict(source: &str, summary: String, rows: u64, judged: &Judged<'_, FieldMissing>) -> Verdict {
     let (calendar, day) = (&judged.on.world.calendar, judged.on.frozen.day);
     let window = (calendar.start(day), calendar.end(day));
@@ -305,7 +326,8 @@ fn verdict(source: &str, summary: String, rows: u64, judged: &Judged<'_, FieldMi
         next_steps: vec![
             format!(
                 "compare a record of {source} of this day with an older one: which field was renamed or left out"
-            ),
+            )
+            .into(),
             "correct the collector, or the format's mapping".into(),
             "see what it costs: nightjar coverage".into(),
         ],

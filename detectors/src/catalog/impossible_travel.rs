@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::phrase::{self, OWN_NETWORKS};
+use super::{Entry, Page, Param, Step};
 use crate::alert::{Class, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -42,10 +43,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "two successful interactive logins of one person within 24 hours, at least 500 km apart after both accuracy radii, that would need more than 900 km/h",
         why: "one account, two people: a stolen password or session in use beside its owner",
-        method: "physics: great-circle distance less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, relay, SASE, hosting, mobile and satellite networks keep it low, unless one of the two is Tor. Eager",
+        method: "physics: great-circle distance (haversine, Sinnott 1984) less both radii over the time between, all pairs of places within 24 hours; per place and five minutes the first and the last login are kept, which loses no pair. Low with one device, medium with another device, address and network, high when the first device returns. VPN, relay, SASE, hosting, mobile and satellite networks keep it low, unless one of the two is Tor. Eager",
         blind_to: "thieves near the owner or patient enough; country-only geography, which is not judged; the company's own networks",
         fields: "time, user, lat, lon, radius_km, region or city, ip, asn, network, device, outcome, interactive",
-        example: "eva@example.com logged in from Berlin, DE and 40 minutes later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
+        example: "eva@example.com logged in from Berlin, DE and 40 min later from São Paulo, BR: 10,240 km, 15,360 km/h, with another device",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(ImpossibleTravel::new(world)), lag))
@@ -112,6 +113,13 @@ struct Login {
 impl Login {
     fn rank(&self) -> (i64, &str) {
         (self.at.time, &self.at.uid)
+    }
+
+    fn address(&self) -> &str {
+        if self.ip.is_empty() {
+            return "an unknown address";
+        }
+        &self.ip
     }
 
     fn place(&self) -> String {
@@ -252,7 +260,7 @@ impl Kind for ImpossibleTravel {
                 }
             }
         }
-        best.map(|trip| trip.verdict(*base, first_due, self.max_speed_kmh, on))
+        best.map(|trip| trip.verdict(*base, first_due, self, on))
             .into_iter()
             .collect()
     }
@@ -361,7 +369,17 @@ impl Trip<'_> {
         (told, self.severity, self.speed_kmh, at)
     }
 
-    fn verdict(&self, days: u32, first_due: i64, max_speed_kmh: f64, on: On<'_>) -> Verdict {
+    /// How much slower it would have had to be. Above a day apart nothing is judged.
+    fn quiet(&self, limits: &ImpossibleTravel) -> String {
+        let needed = (60.0 * self.distance_km / limits.max_speed_kmh).ceil();
+        let apart = phrase::duration(needed.clamp(1.0, 24.0 * 60.0 + 1.0) as u64);
+        format!(
+            "{apart} or more between the two logins ({} km/h or slower), less than {} km, or a login {OWN_NETWORKS}",
+            limits.max_speed_kmh, limits.min_distance_km,
+        )
+    }
+
+    fn verdict(&self, days: u32, first_due: i64, limits: &ImpossibleTravel, on: On<'_>) -> Verdict {
         let (from, to) = (self.from, self.to);
         let (from_place, to_place) = (from.place(), to.place());
         let pair = format!("{from_place} to {to_place}");
@@ -393,8 +411,11 @@ impl Trip<'_> {
             about: None,
             also: Vec::new(),
             summary: format!(
-                "{} logged in from {from_place} and {minutes} minutes later from {to_place}: {:.0} km, {} km/h, {device}",
-                on.who.name, self.distance_km, self.speed_kmh
+                "{} logged in from {from_place} and {} later from {to_place}: {} km, {} km/h, {device}",
+                on.who.name,
+                phrase::duration(minutes as u64),
+                phrase::grouped(self.distance_km.round() as u64),
+                phrase::grouped(self.speed_kmh),
             ),
             window: (from.at.time, to.at.time + 1),
             detected_at: first_due / PANE_MS * PANE_MS + PANE_MS,
@@ -402,18 +423,23 @@ impl Trip<'_> {
             event_count: 2,
             observed: self.speed_kmh as f64,
             approximate: false,
-            expected: max_speed_kmh,
+            expected: limits.max_speed_kmh,
             baseline: "physics",
             days,
             history: Vec::new(),
             evidence: vec![from.at.clone(), to.at.clone()],
             next_steps: vec![
-                format!("ask {} which of the two logins was theirs", on.who.name),
                 format!(
-                    "revoke the sessions of the other one (address {}) and reset the password",
-                    to.ip
-                ),
+                    "ask {} which of the two logins was theirs, the one from {} or the one from {}",
+                    on.who.name,
+                    from.address(),
+                    to.address()
+                )
+                .into(),
+                Step::LockOut(on.who.name.to_string()),
+                "look at what was done in the session that was not theirs".into(),
             ],
+            quiet: self.quiet(limits),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Outcome, Row};
@@ -29,7 +29,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: the day of the event is after `leaves` in the directory. High; one alert a day. Eager",
         blind_to: "accounts that the directory does not list, or lists without `leaves`; rows whose outcome is a failure",
         fields: "time, user, activity, outcome; directory: leaves",
-        example: "kim@example.com, whose last day was 2026-03-01, was active on 2026-03-09: 14 events, downloads among them, from 203.0.113.7",
+        example: "kim@example.com, whose last day was 2026-03-01, was active on 2026-03-09, 8 days later: 14 events, downloads among them, from 203.0.113.7",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(LeaverActive::new(world))), lag))
@@ -85,17 +85,25 @@ impl Rule for LeaverActive {
         };
         Some(Verdict {
             summary: format!(
-                "{name}, whose last day was {}, was active on {}: {} events{took}, from {}",
+                "{name}, whose last day was {}, was active on {}, {} later: {}{took}{}",
                 day_text(leaves),
                 day_text(case.on.frozen.day),
-                finding.sample.count,
-                finding.places.text("an unknown address"),
+                phrase::count(
+                    u64::from((case.on.frozen.day - leaves).unsigned_abs()),
+                    "day"
+                ),
+                case.count("event"),
+                case.from(", "),
             ),
             also: case.also(),
             next_steps: vec![
-                format!("disable {name} and revoke its sessions, tokens and keys"),
+                Step::Disable(name.to_string()),
                 "ask the manager whether the leave date in the directory is right".into(),
             ],
+            quiet: format!(
+                "no activity after {}, or a later last day (`leaves`) in the directory",
+                day_text(leaves)
+            ),
             ..case.verdict(Severity::High)
         })
     }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page, is_admin};
+use super::{Entry, Page, Step, is_admin};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -107,11 +107,17 @@ impl Rule for LoginWithoutMfa {
             ),
             also: case.also(),
             next_steps: vec![
-                format!("ask {name} whether the login was theirs"),
-                format!(
-                    "require a second factor for {app}, and switch off ways to log in that know none"
-                ),
+                format!("ask {name} whether the login was theirs").into(),
+                Step::LockOut(name.to_string()),
+                Step::RequireMfa(app.to_owned()),
             ],
+            quiet: if finding.has(ADMIN) {
+                format!(
+                    "every login to {app} with a second factor, or by somebody who is no administrator"
+                )
+            } else {
+                format!("every login to {app} with a second factor, or no {app} in require_mfa")
+            },
             ..case.verdict(Severity::Medium)
         })
     }

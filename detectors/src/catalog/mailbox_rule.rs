@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: sending on is medium; hiding alone is what people do with newsletters, and muted as evidence. From a network that the user has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: sending on is high, hiding medium, and high beside such a login. Both on one day are high. One alert a user and day. Eager",
         blind_to: "rules inside a mail program, which no server sees; whether the other address is the company's own; logs that do not say what a rule does",
         fields: "time, user, activity, method (forward, hide); for the past: logins with asn, country or ip, and device",
-        example: "ana@example.com made a rule that sends mail to another address (1 event, from 203.0.113.7 (NL)); this user has not worked from that network before",
+        example: "ana@example.com made a rule that sends mail to another address (1 event, from 203.0.113.7 (NL)); this user has not worked from that network before (41 days known)",
     },
     make: |_, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(MailboxRule)), lag))
@@ -65,7 +65,8 @@ impl Rule for MailboxRule {
     }
 
     fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
-        let finding = case.finding;
+        let (finding, name) = (case.finding, &case.on.who.name);
+        let network = phrase::known_network(name);
         let (forwards, hides) = (finding.has(FORWARDS), finding.has(HIDES));
         let severity = match (forwards, hides) {
             (true, true) => Severity::High,
@@ -81,22 +82,18 @@ impl Rule for MailboxRule {
             (false, _) => "made a rule that deletes mail, moves it away or marks it as read",
         };
         let verdict = Verdict {
-            summary: format!(
-                "{} {does} ({}){}",
-                case.on.who.name,
-                case.how(),
-                case.strangeness(),
-            ),
+            summary: format!("{name} {does} ({}){}", case.how(), case.strangeness(),),
             also: case.also(),
             next_steps: vec![
-                format!(
-                    "ask {} whether the rule is theirs, by another way than mail",
-                    case.on.who.name
-                ),
-                "remove the rule, revoke the account's sessions and change its password if not"
-                    .into(),
+                format!("ask {name} whether the rule is theirs, by another way than mail").into(),
+                Step::LockOut(name.to_string()),
+                Step::MailRules(name.to_string()),
                 "look at what was sent in the user's name, and who else got it".into(),
             ],
+            quiet: match (forwards, hides) {
+                (true, _) => format!("no rule that sends mail on, and rules from {network}"),
+                (false, _) => format!("the rule from {network}"),
+            },
             ..case.verdict(severity)
         };
         Some(match severity {

@@ -2,12 +2,15 @@
 //! usually takes. Why: collection before a leak. Method: magnitude model over distinct objects and
 //! bytes, sync apart. Blind to: slow collection below the daily habit; screenshots and views.
 
+mod taken;
+
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use self::taken::{Smallest, Taken};
 use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -57,10 +60,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "far more files or bytes downloaded in 10 minutes, one hour or one day than usual for this user or service",
         why: "collection from file shares and drives comes before most leaks, by leavers and by stolen sessions alike",
-        method: "per user, measure and window length a moderated Student t over log2 of the day's largest window, forward decay with a half-life of 28 days, weekday and weekend apart, shrunk to the peers; calibrated by rank in the company's history. An object counts once a window; sync clients on managed devices are measured apart. Eager",
+        method: "per user, measure and window length a moderated Student t (Smyth 2004) over log2 of the day's largest window, forward decay (Cormode et al. 2009) with a half-life of 28 days, weekday and weekend apart, shrunk to the peers; calibrated by rank in the company's history. An object counts once a window, in sets that merge (k minimum values, Bar-Yossef et al. 2002); which part was never taken before in the last two to four months is told from a sample of them, and changes nothing of the judgement; sync clients on managed devices are measured apart. Eager",
         blind_to: "collection spread over many days within the daily habit; views and screenshots; sources without download events",
         fields: "time, user, activity, object (else the event id), bytes, interactive, device_managed",
-        example: "ana@example.com downloaded 187 files in 10 minutes; usual are about 6 (41 days known)",
+        example: "ana@example.com downloaded 187 files in 10 minutes, about 90 % of them never taken before; usual for this account are about 6 files, for its peers 9 files (41 days known); 25 files or more alert",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(
@@ -72,6 +75,8 @@ pub const ENTRY: Entry = Entry {
 
 const MEASURES: [&str; 4] = ["files", "bytes", "synced files", "synced bytes"];
 const EVIDENCE_MAX: usize = 12;
+/// Active days before files can be called new.
+const TOUCHED_DAYS: u32 = 5;
 
 /// The detector with its parameters.
 pub struct MassDownload {
@@ -179,9 +184,35 @@ impl Pool {
     }
 }
 
+/// What closed days taught.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Known {
+    amounts: Learned,
+    taken: Taken,
+}
+
+/// What one closed day teaches.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Lesson {
+    amounts: Taught,
+    files: Smallest,
+}
+
+impl AsRef<Learned> for Known {
+    fn as_ref(&self) -> &Learned {
+        &self.amounts
+    }
+}
+
+impl AsRef<Taught> for Lesson {
+    fn as_ref(&self) -> &Taught {
+        &self.amounts
+    }
+}
+
 impl Kind for MassDownload {
-    type Base = Learned;
-    type Summary = Taught;
+    type Base = Known;
+    type Summary = Lesson;
     type Open = Open;
     type Amount = Vec<Appraised>;
     type Bars = Bars;
@@ -200,12 +231,14 @@ impl Kind for MassDownload {
         open.pools[usize::from(synced)].add(hash, &mut open.refs, event);
     }
 
-    fn fold(&self, base: &mut Learned, day: Day, summary: &Taught) {
-        base.fold(day, summary);
+    fn fold(&self, base: &mut Known, day: Day, lesson: &Lesson) {
+        base.amounts.fold(day, &lesson.amounts);
+        base.taken.learn(day, &lesson.files);
     }
 
     fn amount(&self, judged: &Judged<'_, Self>) -> Vec<Appraised> {
-        judged.base.appraise(self.readings(judged.open), judged.on)
+        let amounts = &judged.base.amounts;
+        amounts.appraise(self.readings(judged.open), judged.on)
     }
 
     fn score(&self, amount: &Vec<Appraised>) -> u32 {
@@ -213,7 +246,7 @@ impl Kind for MassDownload {
     }
 
     fn verdicts(&self, judged: &Judged<'_, Self>, amount: &Vec<Appraised>) -> Vec<Verdict> {
-        let crossings = judged.base.crossings(amount, judged.on);
+        let crossings = judged.base.amounts.crossings(amount, judged.on);
         let Some(best) = crossings.first() else {
             return Vec::new();
         };
@@ -234,10 +267,14 @@ impl Kind for MassDownload {
         latest: Latest<'_, Self>,
         amount: Vec<Appraised>,
         parts: &mut Parts,
-    ) -> Taught {
-        let files = judged.open.pools[0].day.count();
-        let base = judged.base;
-        base.close(latest, amount, files, judged.on, parts)
+    ) -> Lesson {
+        let pools = &judged.open.pools;
+        let files = pools[0].day.count();
+        let base = &judged.base.amounts;
+        Lesson {
+            amounts: base.close(latest, amount, files, judged.on, parts),
+            files: pools.iter().flat_map(|pool| pool.day.hashes()).collect(),
+        }
     }
 }
 
@@ -287,7 +324,7 @@ impl MassDownload {
 
     fn verdict(
         &self,
-        base: &Learned,
+        known: &Known,
         open: &Open,
         best: &Crossing<'_>,
         crossings: &[Crossing<'_>],
@@ -309,14 +346,14 @@ impl MassDownload {
             .iter()
             .filter_map(|crossing| self.due(open, crossing))
             .min();
-        let is_approximate = pool.objects(*start, key.span).is_approximate();
+        let base = &known.amounts;
+        let objects = pool.objects(*start, key.span);
         let expected = best.prediction.expected();
         let own = 1.0 <= best.own_days;
         let (what, verb) = (
             amount(key.measure, *count),
             if synced { "synced" } else { "downloaded" },
         );
-        let usual = amount(key.measure, expected.round() as u64);
         let severity = match best
             .surprise
             .saturating_sub(on.judge().map_or(0, |j| j.needed))
@@ -336,11 +373,12 @@ impl MassDownload {
             about: None,
             also: Vec::new(),
             summary: format!(
-                "{} {verb} {what} {}; usual for {} are about {usual} ({} days known); {} or more alert",
+                "{} {verb} {what} {}{}; usual {} ({}); {} or more alert",
                 on.who.name,
                 key.span.text(),
-                if own { "this account" } else { "its peers" },
-                base.days,
+                never_touched(known, &objects),
+                best.usual(|usual| amount(key.measure, usual)),
+                phrase::days_known(base.days),
                 amount(key.measure, best.threshold),
             ),
             window,
@@ -357,41 +395,54 @@ impl MassDownload {
             ),
             event_count: samples().map(|s| u64::from(s.count)).sum(),
             observed: *count as f64,
-            approximate: key.measure % 2 == 0 && is_approximate,
+            approximate: key.measure % 2 == 0 && objects.is_approximate(),
             expected,
             baseline: if own { "own" } else { "peers" },
             days: base.days,
             history: base.history(),
             evidence: gather(&open.refs, samples().map(std::iter::once), EVIDENCE_MAX),
             next_steps: vec![
-                format!("ask {} or the manager whether this was meant", on.who.name),
-                "look at which folders the files are from and whether they left the company".into(),
-                "if it was not meant: revoke the account's sessions and sharing links".into(),
+                format!("ask {} or the manager whether this was meant", on.who.name).into(),
+                Step::LockOut(on.who.name.to_string()),
+                "look at which folders the files are from, and whether they left the company"
+                    .into(),
             ],
+            quiet: volume::quiet(crossings, |key, limit| at_most(key.measure, limit)),
         }
     }
 }
 
-fn amount(measure: u8, count: u64) -> String {
-    if measure % 2 == 1 {
-        bytes_text(count)
-    } else {
-        format!("{count} files")
+/// Which part of the files was new to the account, as part of a sentence.
+fn never_touched(known: &Known, objects: &Distinct) -> String {
+    if known.amounts.days < TOUCHED_DAYS {
+        return String::new();
+    }
+    let Some(tenths) = known.taken.new_tenths(objects.hashes()) else {
+        return String::new();
+    };
+    match tenths {
+        0 => ", nearly all of them taken before".to_owned(),
+        10.. => ", nearly all of them never taken before".to_owned(),
+        _ => format!(", about {tenths}0 % of them never taken before"),
     }
 }
 
-/// `1.2 GB`, decimal.
-pub(super) fn bytes_text(bytes: u64) -> String {
-    let units = ["bytes", "kB", "MB", "GB", "TB", "PB", "EB"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while 1000.0 <= value && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
+fn amount(measure: u8, count: u64) -> String {
+    match measure % 2 {
+        1 => phrase::bytes(count),
+        _ => phrase::count(count, "file"),
     }
-    if unit == 0 {
-        format!("{bytes} bytes")
+}
+
+/// An amount that is still quiet.
+fn at_most(measure: u8, count: u64) -> String {
+    let (noun, by) = if measure < 2 {
+        ("file", "")
     } else {
-        format!("{value:.1} {}", units[unit])
+        ("synced file", " synced")
+    };
+    match measure % 2 {
+        1 => format!("{}{by} or less", phrase::bytes_at_most(count)),
+        _ => format!("{} or fewer", phrase::count(count, noun)),
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rule::Finding;
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -231,8 +231,9 @@ impl Kind for MfaFatigue {
         };
         Some(Verdict {
             summary: format!(
-                "{name} refused or did not answer {count} prompts for a second factor in {} minutes, asked for from {}{end}",
-                (span.1 - span.0) / 60_000 + 1,
+                "{name} refused or did not answer {} for a second factor in {}, asked for from {}{end}",
+                phrase::count(count as u64, "prompt"),
+                phrase::count(((span.1 - span.0) / 60_000 + 1) as u64, "minute"),
                 refused.places.text("an unknown address"),
             ),
             detected_at: due / PANE_MS * PANE_MS + PANE_MS,
@@ -242,11 +243,18 @@ impl Kind for MfaFatigue {
             evidence: self.evidence(open),
             next_steps: vec![
                 format!(
-                    "ask {name} whether the prompts were theirs; somebody else knows the password"
-                ),
-                format!("reset the password of {name} and revoke all sessions"),
+                    "ask {name} whether the prompts were theirs; if not, somebody else knows the password"
+                )
+                .into(),
+                Step::LockOut(name.to_string()),
                 "let prompts show a number that has to be typed".into(),
             ],
+            quiet: format!(
+                "{} or fewer refused or unanswered within {}{}",
+                phrase::count(self.min_prompts as u64 - 1, "prompt"),
+                phrase::duration((self.window_ms / 60_000) as u64),
+                if is_fraud { ", none reported as fraud" } else { "" },
+            ),
             ..Verdict::of(severity, "policy", span, u64::from(sample.count))
         })
     }

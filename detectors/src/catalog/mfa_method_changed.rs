@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::{Entity, Severity};
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -26,7 +26,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: from a network that whoever did it has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: high. Switching the second factor off for an account: medium. All else is a new phone or the help desk: low, muted as evidence. Told about the account whose factor it is; one alert an actor, account and day. Eager",
         blind_to: "factors changed where no source reports it; a help desk that is talked into a reset; the first days of an account",
         fields: "time, user, target_user, activity, method (added, removed, reset, disabled); for the past: logins with asn, country or ip, and device",
-        example: "a factor of ana@example.com was added by ana@example.com (2 events, from 203.0.113.7 (NL)); somebody had logged in as this user from a new network on a new device that day",
+        example: "a factor of ana@example.com was added by ana@example.com (2 events, from 203.0.113.7 (NL)); somebody had logged in as this user from a new network on a new device that day (41 days known)",
     },
     make: |_, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(Ruled(MfaMethodChanged)), lag))
@@ -85,7 +85,7 @@ impl Rule for MfaMethodChanged {
             kind: "user".into(),
             id: id.into(),
         };
-        let verdict = Verdict {
+        let mut verdict = Verdict {
             value: case.value_of_actor(),
             about: (actor != target).then(|| user(target)),
             also: if actor == target {
@@ -100,15 +100,26 @@ impl Rule for MfaMethodChanged {
                 case.strangeness(),
             ),
             next_steps: vec![
-                format!("ask {target}, by telephone or in person, whether the change was wanted"),
-                "remove factors nobody knows, revoke all sessions and change the password if not"
+                format!("ask {target}, by telephone or in person, whether the change was wanted")
                     .into(),
-                format!(
-                    "if {actor} is not {target}: ask who asked for it, and how that person was recognised"
-                ),
+                Step::LockOut(target.to_owned()),
+                Step::Factors(target.to_owned()),
             ],
+            quiet: format!(
+                "the change from {}{}",
+                phrase::known_network(actor),
+                if finding.has(OFF) {
+                    ", and the second factor left on"
+                } else {
+                    ""
+                },
+            ),
             ..case.verdict(severity)
         };
+        if actor != target {
+            let ask = "ask who asked for it, and how that person was recognised";
+            verdict.next_steps.push(ask.into());
+        }
         Some(match severity {
             Severity::Low => case.evidence_only(verdict),
             _ => verdict,

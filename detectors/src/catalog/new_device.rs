@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{network_of, spot};
-use super::{Entry, Page, is_admin};
+use super::{Entry, Page, Step, is_admin, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -179,21 +179,31 @@ impl NewDevice {
             causes: cause.into_iter().collect(),
             overlay: is_evidence.then(|| ("muted", "evidence", "for other findings".to_owned())),
             summary: format!(
-                "{} logged in from a device not used before, {name}{managed}{place}; {} devices known in {} days",
+                "{} logged in from a device not used before, {name}{managed}{place}; {} known in {}",
                 who.name,
-                base.devices.len(),
-                base.days,
+                phrase::count(base.devices.len() as u64, "device"),
+                phrase::count(base.days.into(), "day"),
             ),
             observed: 1.0,
             days: base.days,
             evidence: vec![used.first.event.clone()],
             next_steps: vec![
-                format!("ask {} whether the device is theirs", who.name),
-                format!(
-                    "if not, revoke the sessions of {} and reset the password",
-                    who.name
-                ),
+                format!("ask {} whether the device is theirs", who.name).into(),
+                Step::LockOut(who.name.to_string()),
             ],
+            quiet: format!(
+                "{} that {} has used in the 120 days before{}",
+                match base.devices.len() {
+                    0 | 1 => "the one device".to_owned(),
+                    devices => format!("one of the {devices} devices"),
+                },
+                who.name,
+                if strange.is_some() && !is_admin {
+                    ", or a network that somebody in the company has logged in from"
+                } else {
+                    ""
+                },
+            ),
             ..Verdict::of(severity, "own", (time, time), used.first.count)
         })
     }

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -43,10 +43,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a successful interactive login, or interactive activity, in an hour that is improbable for this person",
         why: "stolen credentials are used on the thief's clock; a stolen token never logs in, so activity counts too",
-        method: "habit over 24 local hours, weekday and weekend apart, circular kernel .1 .2 .4 .2 .1, backing off to the company's hours with 4 pseudo user-hours; the day's least probable hour, corrected for the hours expected of this person; calibrated by rank. Local time is the directory's zone for the person, else the tenant's. Eager",
+        method: "habit over 24 local hours, weekday and weekend apart, circular kernel .1 .2 .4 .2 .1, backing off to the company's hours with 4 pseudo user-hours (interpolated backoff, MacKay & Bauman Peto 1995); the day's least probable hour, corrected for the hours expected of this person (Sidak 1967); calibrated by rank. Local time is the directory's zone for the person, else the tenant's. Eager",
         blind_to: "attacks inside the person's usual hours; rotating shifts and the first three days of a joiner, where the hour says little; services and shared accounts, which are not judged",
         fields: "time, user, activity, outcome, interactive, kind; directory: zone, admin, on_call",
-        example: "carla@example.com was active at 03:10 (Europe/Berlin); in 38 days known, 0.1 % of her activity was in such hours",
+        example: "carla@example.com was active at 03:10 (Europe/Berlin); 0.10 % of this person's activity is in hours as improbable as this (38 days known)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(
@@ -223,19 +223,44 @@ impl OffHoursLogin {
         open: &'o Open,
         on: On<'_>,
     ) -> impl Iterator<Item = (u16, u32)> + 'o {
+        let of = self.by_hour(base, on);
+        open.hours.iter().map(move |(hour, _)| (hour, of(hour)))
+    }
+
+    /// Surprise of any hour.
+    fn by_hour(&self, base: &Learned, on: On<'_>) -> impl Fn(u16) -> u32 + use<> {
         let frozen = on.frozen;
         let mass = own_hour_mass(&base.hours, &frozen.hour_prior, frozen.day, frozen.weekend);
         let mean = frozen.distinct_mean(Level::Hour);
         let tests = expected_tests(base.distinct as f64, f64::from(base.days), mean);
         let known = self.min_known_hours <= frozen.known_hours;
-        open.hours.iter().map(move |(hour, _)| {
+        move |hour| {
             let p = if known {
                 per_day(tail_mass(&mass, usize::from(hour)), tests)
             } else {
                 1.0
             };
-            (hour, surprise(p))
-        })
+            surprise(p)
+        }
+    }
+
+    /// The hours that would not have alerted.
+    fn quiet(&self, base: &Learned, zone: &str, on: On<'_>) -> String {
+        let needed = on.judge().map_or(0, |judge| judge.needed);
+        let of = self.by_hour(base, on);
+        let hours = phrase::hours(|hour| of(hour) < needed);
+        let days = if on.frozen.weekend {
+            "Saturday or Sunday"
+        } else {
+            "weekday"
+        };
+        if hours.is_empty() {
+            return format!("no activity on a {days}");
+        }
+        format!(
+            "activity between {} on a {days} ({zone})",
+            phrase::any_of(&hours, 4)
+        )
     }
 
     fn verdict(
@@ -287,13 +312,13 @@ impl OffHoursLogin {
             about: None,
             also: Vec::new(),
             summary: format!(
-                "{} {} at {} ({zone}); {} of {} activity is in hours as improbable as this ({} days known)",
+                "{} {} at {} ({zone}); {} of {} activity is in hours as improbable as this ({})",
                 on.who.name,
                 if 0 < seen.logins { "logged in" } else { "was active" },
                 clock.text(first),
                 percent(share),
                 if own { "this person's" } else { "the company's" },
-                base.days,
+                phrase::days_known(base.days),
             ),
             window: (due / PANE_MS * PANE_MS, last / PANE_MS * PANE_MS + PANE_MS),
             detected_at: due / PANE_MS * PANE_MS + PANE_MS,
@@ -307,9 +332,11 @@ impl OffHoursLogin {
             history: base.hours.effective(frozen.day, frozen.weekend).to_vec(),
             evidence: gather(&open.refs, [[&seen.sample]], EVIDENCE_MAX),
             next_steps: vec![
-                format!("ask {} whether this was them", on.who.name),
+                format!("ask {} whether this was them", on.who.name).into(),
+                Step::LockOut(on.who.name.to_string()),
                 "look at address, device and what was done next; with a new place or device treat it as a takeover".into(),
             ],
+            quiet: self.quiet(base, zone, on),
         }
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
@@ -62,7 +62,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: counts by week over five weeks, people counted apart; told on the first day of a month on which it is seen, absences on the first day of the month with any event. Severity info, class posture, outside the budget. Sealed",
         blind_to: "what no log tells: a second factor that the vendor does not report is unknown, not absent; rights that were granted before the first event, unless the directory says admin; people whom the directory does not list",
         fields: "time, user, activity, outcome, mfa, device_managed, app, object, target_user, is_admin; directory: admin, and who is listed",
-        example: "23 people logged in to vpn without a second factor 310 times in five weeks (58, 61, 66, 60, 65)",
+        example: "23 people logged in to vpn without a second factor 310 times in 5 weeks (58, 61, 66, 60, 65)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(PostureKind::new(world)), lag))
@@ -408,6 +408,8 @@ fn absences(book: &Posture, world: &World, day: Day, unused: Day, dormant: Day) 
 impl Standing {
     fn verdict(&self, span: (i64, i64), day: Day) -> Verdict {
         let month = book::month(day);
+        let is_absence = self.last.is_none();
+        let absent = u64::from((day - self.since).unsigned_abs());
         Verdict {
             value: format!("{} {month}", self.weakness.as_str()),
             same_as: format!("{} {}", self.weakness.as_str(), self.subject),
@@ -416,10 +418,19 @@ impl Standing {
                 kind: self.weakness.subject_kind().into(),
                 id: self.subject.clone(),
             }),
-            summary: self.summary(),
-            observed: self.weeks.iter().sum::<u64>() as f64,
+            summary: if is_absence {
+                format!("{} ({})", self.summary(), phrase::count(absent, "day"))
+            } else {
+                self.summary()
+            },
+            observed: if is_absence {
+                absent as f64
+            } else {
+                self.weeks.iter().sum::<u64>() as f64
+            },
             history: self.weeks.iter().map(|n| *n as f64).collect(),
-            next_steps: vec![self.weakness.advice().to_owned()],
+            next_steps: self.weakness.steps(&self.subject),
+            quiet: self.weakness.quiet(&self.subject),
             ..Verdict::of(
                 Severity::Info,
                 "policy",

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use self::growth::Growth;
 use super::rule::{Beside, Case, Rule, Sign};
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Method, Outcome, Row};
@@ -55,7 +55,7 @@ pub const ENTRY: Entry = Entry {
         method: "policy: `role_tiers` gives the tier of a role; unlisted ones are unknown and do not alert by themselves. Tier 0: medium; to oneself or by somebody without a grant in closed days: high; by a service that gave roles on 5 days before: muted as evidence. Tier 1: to oneself high, by a first-time grantor medium, else evidence. Tier 2 and unknown: to oneself medium and evidence. An activation (PIM) is no grant. One alert a grantor, role and day, however many got it. Eager. Beside it for each account a one-sided CUSUM (Page 1954) of the points of new roles (once a role in 90 days), less `drain_per_30_days`, against `min_points` and `times_peers` times the mean of the others; roles below tier 0 given to 5 accounts on a day are provisioning, as are the first `joiner_days`. Medium, high at twice that. Sealed",
         blind_to: "what a group or a custom role allows; rights that were taken away again are not subtracted at once; grants whose account no source names",
         fields: "time, user, target_user, object (role), method (assigned, eligible; activated is left out), kind; configuration: role tiers; directory: hired",
-        example: "kim@example.com gave Global Administrator (tier 0) to kim@example.com: to oneself (1 event, from 203.0.113.7 (NL))",
+        example: "kim@example.com gave Global Administrator (tier 0) to kim@example.com: to oneself (1 event, from 203.0.113.7 (NL); 3 days with grants by this account known)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         let kind = Beside::new(Grants, Growth::new(world));
@@ -66,6 +66,21 @@ pub const ENTRY: Entry = Entry {
 /// Days with grants after which a service is one that provisions.
 const PROVISIONS_DAYS: u32 = 5;
 const TO_SELF: u16 = 1;
+
+/// What would have been no more than evidence.
+fn quiet(tier: Option<u8>, to_self: bool) -> String {
+    match (tier, to_self) {
+        (Some(0), _) => format!(
+            "a role of tier 2 or one that role_tiers does not list, given to somebody else; or a service that gave roles on {PROVISIONS_DAYS} days before"
+        ),
+        (Some(1), true) => {
+            "the role given to somebody else, by an account that gave roles on an earlier day"
+                .into()
+        }
+        (Some(1), false) => "an account that gave roles on an earlier day".into(),
+        _ => "the role given to somebody else".into(),
+    }
+}
 
 /// Whether a row gives somebody a role.
 fn gives(row: &Row<'_>) -> bool {
@@ -108,6 +123,13 @@ impl Rule for Grants {
             (None, true) => Severity::Low,
             (_, false) => return None,
         };
+        let past = match case.known.days {
+            0 => String::new(),
+            days => format!(
+                "; {} with grants by this account known",
+                phrase::count(days.into(), "day")
+            ),
+        };
         let mut circumstances = Vec::new();
         if to_self {
             circumstances.push("to oneself");
@@ -126,7 +148,7 @@ impl Rule for Grants {
                 vec![format!("the role {role}")]
             },
             summary: format!(
-                "{name} gave {role} ({}) to {}{how} ({})",
+                "{name} gave {role} ({}) to {}{how} ({}{past})",
                 tier.map_or("tier unknown".to_owned(), |tier| format!("tier {tier}")),
                 finding.targets.text("an account the log does not name"),
                 case.how(),
@@ -135,9 +157,12 @@ impl Rule for Grants {
             next_steps: vec![
                 format!(
                     "look for the request behind it, and ask {name} by another way than the account"
-                ),
-                "take the role away until it is clear, and look at what was done with it".into(),
+                )
+                .into(),
+                Step::TakeRole(finding.targets.text("whoever was given it")),
+                "look at what was done with it".into(),
             ],
+            quiet: quiet(tier, to_self),
             ..case.verdict(severity)
         };
         Some(match severity {

@@ -23,6 +23,7 @@ pub struct Trial {
     core: Core,
     rows: u64,
     source: &'static str,
+    format: &'static str,
     published: BTreeMap<String, Severity>,
     alerts: Vec<Alert>,
 }
@@ -40,6 +41,7 @@ pub fn trial_with(detector: &str, change: impl FnOnce(&mut Settings)) -> Trial {
         core: Core::new(Arc::new(World::new(settings)), 1).without_phases(),
         rows: 0,
         source: "trial",
+        format: "trial",
         published: BTreeMap::new(),
         alerts: Vec::new(),
     }
@@ -89,6 +91,12 @@ impl Trial {
         self
     }
 
+    /// The format of the rows that follow.
+    pub fn told_by(&mut self, format: &'static str) -> &mut Self {
+        self.format = format;
+        self
+    }
+
     /// A row on a day, counted from [`MONDAY`], at a minute of it.
     pub fn add(&mut self, day: Day, minute: i64, row: Draft<'_>) -> &mut Self {
         self.add_times(day, minute, 1, row)
@@ -107,7 +115,7 @@ impl Trial {
 
     fn put_times(&mut self, times: u64, row: Draft<'_>) -> &mut Self {
         let day = self.core.world().calendar.day(row.time);
-        let mut builder = EventsBuilder::new(&["trial"]);
+        let mut builder = EventsBuilder::new(&[self.format]);
         builder.begin(self.source, "trial.ndjson");
         for _ in 0..times {
             self.rows += 1;
@@ -146,6 +154,11 @@ impl Trial {
             self.alerts.extend(sealed.alerts);
         }
         let mut alerts = std::mem::take(&mut self.alerts);
+        for alert in &alerts {
+            let has_number = alert.summary.contains(|c: char| c.is_ascii_digit());
+            let is_explained = !alert.quiet.is_empty() && !alert.next_steps.is_empty();
+            assert!(has_number && is_explained, "{alert:#?}");
+        }
         alerts.sort_by(|a, b| (&a.window.start, &a.id).cmp(&(&b.window.start, &b.id)));
         alerts
     }

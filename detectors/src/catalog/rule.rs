@@ -17,6 +17,7 @@ use std::io::Write;
 
 use serde::{Deserialize, Serialize};
 
+use super::phrase;
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Event, Judged, Kind, Latest, On};
@@ -174,22 +175,33 @@ impl Case<'_> {
 
     /// How often and from where, as part of a sentence.
     pub fn how(&self) -> String {
-        let (count, places) = (self.finding.sample.count, &self.finding.places);
-        let events = if count == 1 { "event" } else { "events" };
-        format!(
-            "{count} {events}, from {}",
-            places.text("an unknown address")
-        )
+        format!("{}{}", self.count("event"), self.from(", "))
+    }
+
+    /// How many events there are of what a noun says.
+    pub fn count(&self, noun: &str) -> String {
+        phrase::count(self.finding.sample.count.into(), noun)
+    }
+
+    /// From where, behind a mark, where the events say.
+    pub fn from(&self, mark: &str) -> String {
+        match self.finding.places.text("") {
+            none if none.is_empty() => none,
+            places => format!("{mark}from {places}"),
+        }
     }
 
     /// What makes it strange, as the end of a sentence.
-    pub fn strangeness(&self) -> &'static str {
+    pub fn strangeness(&self) -> String {
+        let days = phrase::days_known(self.known.days);
         match (self.is_beside_strange_login(), self.is_new_network()) {
-            (true, _) => {
-                "; somebody had logged in as this user from a new network on a new device that day"
+            (true, _) => format!(
+                "; somebody had logged in as this user from a new network on a new device that day ({days})"
+            ),
+            (false, true) => {
+                format!("; this user has not worked from that network before ({days})")
             }
-            (false, true) => "; this user has not worked from that network before",
-            (false, false) => "",
+            (false, false) => String::new(),
         }
     }
 
@@ -205,6 +217,7 @@ impl Case<'_> {
         Verdict {
             severity: Severity::Low,
             overlay: Some(("muted", "evidence", "ordinary by itself".into())),
+            quiet: "as it is: ordinary by itself, kept as evidence beside other findings".into(),
             ..verdict
         }
     }

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::rule::{Case, Rule, Ruled, Sign};
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
 use crate::event::{Activity, Row};
@@ -55,6 +55,30 @@ impl SensitiveToAi {
 
 const SECRET: u16 = 1;
 
+impl SensitiveToAi {
+    /// Uses of a day that are more than ever before.
+    fn more_than_usual(&self, case: &Case<'_>) -> u64 {
+        self.min_more.max(2 * case.known.most + 1)
+    }
+
+    fn quiet(&self, case: &Case<'_>, is_first: bool) -> String {
+        let amount = if is_first {
+            "data without such a label".to_owned()
+        } else {
+            let limit = self.more_than_usual(case).saturating_sub(1);
+            format!(
+                "{} or fewer with labelled data in one day",
+                phrase::count(limit, "use")
+            )
+        };
+        let status = case.on.world.settings.policy.tool(case.value);
+        if case.finding.has(SECRET) || status == ToolStatus::Sanctioned {
+            return amount;
+        }
+        format!("{amount}, or a tool that is sanctioned under [[tools]]")
+    }
+}
+
 impl Rule for SensitiveToAi {
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         stream != Stream::Service && row.sensitivity().is_some()
@@ -72,7 +96,7 @@ impl Rule for SensitiveToAi {
     fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
         let (finding, name) = (case.finding, &case.on.who.name);
         let status = case.on.world.settings.policy.tool(case.value);
-        let is_more = self.min_more.max(2 * case.known.most + 1) <= finding.amount;
+        let is_more = self.more_than_usual(case) <= finding.amount;
         let is_first = !case.is_known_value();
         let severity = match (status, finding.has(SECRET)) {
             _ if !is_first && !is_more => Severity::Low,
@@ -107,9 +131,10 @@ impl Rule for SensitiveToAi {
                 status.as_str()
             ),
             also: case.also(),
+            quiet: self.quiet(case, is_first),
             next_steps: vec![
-                format!("ask {name} which data it was and what for"),
-                format!("look at what {tool} keeps, and have it deleted where it can be"),
+                format!("ask {name} which data it was and what for").into(),
+                format!("look at what {tool} keeps, and have it deleted where it can be").into(),
                 "if the tool should be allowed or forbidden: say so under [[tools]]".into(),
             ],
             ..case.verdict(severity)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Spots, spot};
-use super::{Entry, Page};
+use super::{Entry, Page, Step, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner};
@@ -38,7 +38,7 @@ pub const ENTRY: Entry = Entry {
         method: "structure: for each session of a person and day the pairs of network and device (16 pairs of 64 sessions at most); strange is a pair of which the person used neither part in 120 days, seven days with activity known. The session must have been seen with both parts different on the same day, or on an earlier closed day. High; muted as login_between while somebody logged in as the person from that network or device on that day. A row without session, device or network tells nothing, and an administrator's or robot's agent is not a person. Eager",
         blind_to: "thieves in a network or on a device that the person uses; sessions whose rows do not name a device; sessions that are replayed in the first days after they began, unless the owner uses them on the same day",
         fields: "time, user, session, device, asn or country or ip, activity, outcome",
-        example: "a session of ana@example.com went on in another network and on another device, from 203.0.113.7 (BR), 12 minutes after it was used from 198.51.100.4 (DE), without a login there",
+        example: "a session of ana@example.com went on in another network and on another device, from 203.0.113.7 (BR), 12 min after it was used from 198.51.100.4 (DE), without a login there; ana@example.com has used neither in 41 days",
     },
     make: |_, lag| -> Box<dyn Detector> { Box::new(Runner::new(Arc::new(SessionReplay), lag)) },
 };
@@ -151,7 +151,11 @@ impl Use {
         } else {
             "before"
         };
-        format!("{minutes} minutes {order} it was used from {}", other.place)
+        format!(
+            "{} {order} it was used from {}",
+            phrase::duration(minutes as u64),
+            other.place
+        )
     }
 
     fn verdict(
@@ -186,23 +190,27 @@ impl Use {
                 )
             }),
             summary: format!(
-                "a session of {name} went on in another network and on another device, from {}, {history}, {way}",
-                theft.place
+                "a session of {name} went on in another network and on another device, from {}, {history}, {way}; {name} has used neither in {}",
+                theft.place,
+                phrase::count(judged.base.days.into(), "day"),
             ),
             observed: places as f64,
             expected: 1.0,
             days: judged.base.days,
             evidence,
             next_steps: vec![
-                format!(
-                    "revoke all sessions and refresh tokens of {name} now; a new password alone does not end them"
-                ),
+                "a new password alone does not end a stolen session: do the next step now".into(),
+                Step::Revoke(name.to_string()),
                 format!(
                     "look at what was done from {}: rules, forwarding, consents, downloads",
                     theft.place
-                ),
-                format!("look for malware or a phishing page on the device of {name}"),
+                )
+                .into(),
+                format!("look for malware or a phishing page on the device of {name}").into(),
             ],
+            quiet: format!(
+                "the session in a network or on a device that {name} has used in the 120 days before, or a login from there on the same day"
+            ),
             ..Verdict::of(Severity::High, "own", span, theft.first.count)
         }
     }
@@ -363,7 +371,7 @@ mod tests {
         let got = alerts(settings(ENTRY.name), &rows);
         assert_eq!(
             got[0].summary,
-            "a session of ana went on in another network and on another device, from 203.0.113.7 (BR), 12 minutes after it was used from 198.51.100.1 (DE), without a login there"
+            "a session of ana went on in another network and on another device, from 203.0.113.7 (BR), 12 min after it was used from 198.51.100.1 (DE), without a login there; ana has used neither in 10 days"
         );
         assert_eq!((got.len(), got[0].severity), (1, Severity::High));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::rule::{Beside, Case, Counted, Rule, Sign};
-use super::{Entry, Page, Param, mass_download::bytes_text};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, On, Runner, Theirs};
@@ -157,7 +157,7 @@ impl Rule for Persons {
             summary: format!(
                 "{name} used {tool} for the first time in 120 days: {}, {} sent{}; the tool is {}",
                 case.how(),
-                bytes_text(finding.bytes),
+                phrase::bytes(finding.bytes),
                 if finding.has(LABELLED) {
                     ", labelled data among it"
                 } else {
@@ -166,9 +166,19 @@ impl Rule for Persons {
                 if refused { "unsanctioned" } else { "unknown" },
             ),
             next_steps: vec![
-                format!("ask {name} what {tool} is used for, and what it was given"),
+                format!("ask {name} what {tool} is used for, and what it was given").into(),
                 "offer a sanctioned tool for it; block this one if it must not be used".into(),
             ],
+            quiet: if refused {
+                format!(
+                    "another tool, {tool} used in the 120 days before, or sanctioned or tolerated under [[tools]]"
+                )
+            } else {
+                format!(
+                    "less than {} sent to {tool} in one day and nothing with a label, or {tool} sanctioned or tolerated under [[tools]]",
+                    phrase::bytes_at_most(self.min_bytes),
+                )
+            },
             ..case.verdict(severity)
         })
     }
@@ -320,9 +330,9 @@ impl Tools {
             about: Some(tool_entity(tool)),
             overlay: is_allowed.then(|| ("muted", "evidence", "the tool is tolerated".into())),
             summary: format!(
-                "the company used {tool} for the first time: {people}, {} events, {} sent{}; the tool is {}",
-                used.amount,
-                bytes_text(used.bytes),
+                "the company used {tool} for the first time: {people}, {}, {} sent{}; the tool is {}",
+                phrase::count(used.amount, "event"),
+                phrase::bytes(used.bytes),
                 if used.is_labelled {
                     ", labelled data among it"
                 } else {
@@ -336,9 +346,11 @@ impl Tools {
             next_steps: vec![
                 format!(
                     "decide about {tool} and say so under [[tools]]: sanctioned, tolerated or unsanctioned"
-                ),
+                )
+                .into(),
                 "see who uses it: nightjar tools".into(),
             ],
+            quiet: format!("{tool} sanctioned or tolerated under [[tools]] before its first use"),
             ..Verdict::of(severity, "tenant", span, u64::from(used.sample.count))
         }
     }

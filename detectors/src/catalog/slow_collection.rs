@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use self::touched::{Past, Touched};
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::Severity;
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner};
@@ -99,6 +99,30 @@ impl SlowCollection {
     }
 }
 
+impl SlowCollection {
+    fn score_of(&self, level: i64, usual: u64) -> u32 {
+        if level < self.min_objects {
+            return 0;
+        }
+        slow_score(level, usual) / STEP * STEP
+    }
+
+    /// The highest level that does not alert.
+    fn quiet_level(&self, usual: u64, needed: u32) -> u64 {
+        let (mut quiet, mut loud) = (0, i64::from(u32::MAX));
+        while quiet + 1 < loud {
+            let middle = quiet + (loud - quiet) / 2;
+            let score = self.score_of(middle, usual);
+            if score == 0 || score < needed {
+                quiet = middle;
+            } else {
+                loud = middle;
+            }
+        }
+        quiet.unsigned_abs()
+    }
+}
+
 impl Kind for SlowCollection {
     type Base = Learned;
     type Summary = Touched;
@@ -142,13 +166,11 @@ impl Kind for SlowCollection {
         slow.step(day, new);
         let usual = slow.usual(day);
         let level = slow.level();
-        let is_enough = self.min_objects <= level;
-        let score = usual.map_or(0, |usual| slow_score(level, usual));
         Amount {
             new,
             usual,
             level,
-            score: if is_enough { score / STEP * STEP } else { 0 },
+            score: usual.map_or(0, |usual| self.score_of(level, usual)),
         }
     }
 
@@ -179,8 +201,10 @@ impl Kind for SlowCollection {
         vec![Verdict {
             surprise: Some(amount.score),
             summary: format!(
-                "{name} has taken files that were new to this account faster than usual for weeks: {} above what is usual have added up (no day counts more than threefold), {} of this day, usual are about {usual} ({} days known)",
-                amount.level, amount.new, judged.base.days
+                "{name} has taken files that were new to this account faster than usual for weeks: {} above what is usual have added up (no day counts more than threefold), {} of this day, usual are about {usual} ({})",
+                phrase::grouped(amount.level.unsigned_abs()),
+                amount.new,
+                phrase::days_known(judged.base.days)
             ),
             observed: amount.level as f64,
             approximate: true,
@@ -189,10 +213,16 @@ impl Kind for SlowCollection {
             detected_at: on.world.calendar.end(on.frozen.day),
             evidence: gather(&open.refs, [[&open.sample]], 12),
             next_steps: vec![
-                format!("ask the manager whether {name} has a new task that needs these files"),
+                format!("ask the manager whether {name} has a new task that needs these files")
+                    .into(),
                 "look at which folders the files are from, and at the weeks before".into(),
                 "check the other signs of leaving: exports, forwarding, private devices".into(),
             ],
+            quiet: format!(
+                "{} or fewer above what is usual, added up over the weeks",
+                phrase::count(self.quiet_level(usual, needed), "new file"),
+            ),
+            history: judged.base.slow.last_days(),
             ..Verdict::of(severity, "own", span, u64::from(open.sample.count))
         }]
     }

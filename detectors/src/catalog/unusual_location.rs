@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page};
+use super::phrase::{self, OWN_NETWORKS};
+use super::{Entry, Page, Step};
 use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
 use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
@@ -32,10 +33,10 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a successful interactive login from a country, region or network that is improbable for this person and for the company",
         why: "credentials that were stolen are mostly used from somewhere else",
-        method: "habit over country, then region, then autonomous system: user-days per value, backing off from the person to the company with half a pseudo-day (Dirichlet for country and region, Pitman-Yor for networks), half-life 112 days; corrected for the places a day expected of this person; calibrated by rank. Eager, one alert a new value",
+        method: "habit over country, then region, then autonomous system: user-days per value, backing off from the person to the company with half a pseudo-day (Dirichlet for country and region, Pitman-Yor for networks, Teh 2006), half-life 112 days; corrected for the places a day expected of this person; calibrated by rank. Eager, one alert a new value",
         blind_to: "thieves in the same region and network; places that geo databases get wrong; logins without a place. VPN, relay, SASE, hosting, mobile and satellite networks lower the severity, Tor never",
         fields: "time, user, ip, country, region, asn, network, outcome, interactive",
-        example: "dan@example.com logged in from KP, where neither this person nor anybody else of the company has been (44 days known)",
+        example: "dan@example.com logged in from the country KP, where neither this person nor anybody else of the company has been (44 days known, 2 countries used in them)",
     },
     make: |_: &World, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(std::sync::Arc::new(UnusualLocation), lag))
@@ -200,15 +201,11 @@ impl Kind for UnusualLocation {
             .into_iter()
             .map(|((attribute, value), (surprise, seen))| {
                 let is_known = on.frozen.masses(ATTRIBUTES[attribute].0).knows(value);
-                verdict(
-                    base,
-                    attribute,
-                    value,
-                    surprise,
-                    (&seen, &open.refs),
-                    is_known,
-                    on,
-                )
+                let places = (&seen[..], &open.refs);
+                Verdict {
+                    quiet: quiet(base, attribute, judge.needed, on),
+                    ..verdict(base, attribute, value, surprise, places, is_known, on)
+                }
             })
             .collect()
     }
@@ -288,14 +285,61 @@ impl<'a> Habit<'a> {
     fn surprises(&self, place: &Place) -> Surprises {
         let mut index = 0;
         place.values().map(|value| {
-            let masses = self.on.frozen.masses(ATTRIBUTES[index].0);
-            let (own, tests) = (&self.own[index], self.tests[index]);
             index += 1;
             let value = value?;
-            let surprise = surprise(per_day(masses.p(own, &value), tests));
+            let surprise = self.surprise(index - 1, &value);
             Some((value, surprise))
         })
     }
+
+    fn surprise(&self, attribute: usize, value: &String) -> u32 {
+        let masses = self.on.frozen.masses(ATTRIBUTES[attribute].0);
+        let p = masses.p(&self.own[attribute], value);
+        surprise(per_day(p, self.tests[attribute]))
+    }
+}
+
+/// `2 countries`.
+fn places(base: &Learned, attribute: usize, on: On<'_>) -> String {
+    let known = base.values[attribute].iter_at(on.frozen.day).count();
+    let nouns = [
+        ("country", "countries"),
+        ("region", "regions"),
+        ("network", "networks"),
+    ][attribute];
+    format!("{known} {}", if known == 1 { nouns.0 } else { nouns.1 })
+}
+
+/// Places that a sentence names.
+const NAMED_MAX: usize = 4;
+
+/// The places that would not have alerted: the person's own first, then the company's.
+fn quiet(base: &Learned, attribute: usize, needed: u32, on: On<'_>) -> String {
+    let habit = Habit::new(base, on);
+    let masses = on.frozen.masses(ATTRIBUTES[attribute].0);
+    let own: Vec<&String> = base.values[attribute]
+        .iter_at(on.frozen.day)
+        .map(|(value, _)| value)
+        .collect();
+    let others = masses.known().filter(|value| !own.contains(value));
+    let quiet: Vec<&String> = own
+        .iter()
+        .copied()
+        .chain(others)
+        .filter(|value| habit.surprise(attribute, value) < needed)
+        .collect();
+    let within = [
+        ", in a usual region and network",
+        ", over a usual network",
+        "",
+    ][attribute];
+    if quiet.is_empty() {
+        return format!("a login {OWN_NETWORKS}");
+    }
+    format!(
+        "a login from {}{within}, or {OWN_NETWORKS}",
+        phrase::any_of(&quiet, NAMED_MAX)
+    )
 }
 
 fn verdict(
@@ -343,8 +387,11 @@ fn verdict(
         about: None,
         also: Vec::new(),
         summary: format!(
-            "{} logged in from {name} {value}, {who_was_there} ({} days known)",
-            on.who.name, base.days
+            "{} logged in from {} {value}, {who_was_there} ({}, {} used in them)",
+            on.who.name,
+            ["the country", "the region", "the network"][attribute],
+            phrase::days_known(base.days),
+            places(base, attribute, on),
         ),
         window: (first / PANE_MS * PANE_MS, last / PANE_MS * PANE_MS + PANE_MS),
         detected_at: first / PANE_MS * PANE_MS + PANE_MS,
@@ -358,8 +405,10 @@ fn verdict(
         history: Vec::new(),
         evidence: gather(refs, samples().map(std::iter::once), EVIDENCE_MAX),
         next_steps: vec![
-            format!("ask {} whether they are there", on.who.name),
-            "look at device and second factor of the login; without a known device revoke the session".into(),
+            format!("ask {} whether they are there", on.who.name).into(),
+            Step::LockOut(on.who.name.to_string()),
+            "look at device and second factor of the login: without a known device treat it as a takeover".into(),
         ],
+        quiet: String::new(),
     }
 }

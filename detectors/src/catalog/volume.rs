@@ -7,6 +7,7 @@ use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize};
 
+use super::phrase;
 use crate::company::{Judge, Parts, SeriesKey};
 use crate::detector::{Kind, Latest, On};
 use crate::model::fixed::x_of;
@@ -81,6 +82,23 @@ pub struct Crossing<'r> {
     pub threshold: u64,
     /// Own active days of the series, weighted.
     pub own_days: f64,
+    /// What is usual for the peers on such a day.
+    pub peers_usual: f64,
+}
+
+impl Crossing<'_> {
+    /// What is usual, as part of a sentence: for the account and its peers, or for the peers alone.
+    pub fn usual(&self, amount: impl Fn(u64) -> String) -> String {
+        let about = |usual: f64| amount(usual.round() as u64);
+        let expected = about(self.prediction.expected());
+        if self.own_days < 1.0 {
+            return format!("for its peers are about {expected}");
+        }
+        format!(
+            "for this account are about {expected}, for its peers {}",
+            about(self.peers_usual)
+        )
+    }
 }
 
 /// What closed days taught about the amounts of one principal.
@@ -165,12 +183,19 @@ impl Learned {
             }
             let threshold = threshold_count(&prediction, reading.floor, judge.needed)?;
             let own_days = self.series(&reading.key).effective_days(on.frozen.day);
+            let peers = on.frozen.peers(&reading.key.peers(on.who.stream));
+            let of_peers = if on.frozen.weekend {
+                peers.m_weekend
+            } else {
+                peers.m
+            };
             Some(Crossing {
                 reading,
                 surprise,
                 prediction,
                 threshold,
                 own_days,
+                peers_usual: (of_peers.exp2() - 1.0).max(0.0),
             })
         };
         let mut all: Vec<Crossing<'r>> = appraised.iter().filter_map(crossing).collect();
@@ -195,7 +220,9 @@ impl Learned {
         parts: &mut Parts,
     ) -> Taught
     where
-        K: Kind<Base = Learned, Summary = Taught>,
+        K: Kind,
+        K::Base: AsRef<Learned>,
+        K::Summary: AsRef<Taught>,
     {
         let mut xs: Vec<(Key, i64)> = Vec::with_capacity(appraised.len());
         for Appraised { reading, judged } in appraised {
@@ -266,10 +293,13 @@ impl Bars {
 /// One series with all closed days.
 fn series_before<K>(latest: &Latest<'_, K>, key: &Key) -> Series
 where
-    K: Kind<Base = Learned, Summary = Taught>,
+    K: Kind,
+    K::Base: AsRef<Learned>,
+    K::Summary: AsRef<Taught>,
 {
-    let mut series = latest.base.series(key);
+    let mut series = latest.base.as_ref().series(key);
     for (day, taught) in latest.pending {
+        let taught: &Taught = taught.as_ref();
         if let Ok(place) = taught.xs.binary_search_by(|(known, _)| known.cmp(key)) {
             series.learn(*day, taught.xs[place].1);
         }
@@ -277,8 +307,44 @@ where
     series
 }
 
+impl AsRef<Learned> for Learned {
+    fn as_ref(&self) -> &Learned {
+        self
+    }
+}
+
+impl AsRef<Taught> for Taught {
+    fn as_ref(&self) -> &Taught {
+        self
+    }
+}
+
 /// The largest surprise; 0 below the floors.
 pub fn score(appraised: &[Appraised]) -> u32 {
     let surprises = appraised.iter().filter_map(|a| a.judged);
     surprises.map(|(_, surprise)| surprise).max().unwrap_or(0)
+}
+
+/// Clauses of a sentence about limits.
+const LIMITS_MAX: usize = 6;
+
+/// The amounts that would have been quiet, all together: `24 files or fewer in 10 minutes and 60 files or fewer
+/// in one day`. A window whose limit a longer one implies is left out.
+pub fn quiet(crossings: &[Crossing<'_>], amount: impl Fn(&Key, u64) -> String) -> String {
+    let mut limits: Vec<(&Key, u64)> = crossings
+        .iter()
+        .map(|crossing| (&crossing.reading.key, crossing.threshold.saturating_sub(1)))
+        .collect();
+    limits.sort_by(|a, b| a.0.cmp(b.0));
+    let is_implied = |(key, limit): &(&Key, u64)| {
+        let mut longer = limits.iter().filter(|(other, _)| {
+            (&other.part, other.measure) == (&key.part, key.measure) && key.span < other.span
+        });
+        longer.any(|(_, of_longer)| of_longer <= limit)
+    };
+    let needed = limits.iter().filter(|limit| !is_implied(limit));
+    let clauses: Vec<String> = needed
+        .map(|(key, limit)| format!("{} {}", amount(key, *limit), key.span.text()))
+        .collect();
+    phrase::all_of(&clauses, LIMITS_MAX)
 }

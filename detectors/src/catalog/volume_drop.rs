@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Entry, Page, Param};
+use super::{Entry, Page, Param, phrase};
 use crate::alert::{Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{Detector, Event, Judged, Kind, Latest, Runner, Subjects};
@@ -45,7 +45,7 @@ pub const ENTRY: Entry = Entry {
         method: "per source and activity the count of a day against the median of the same day of the week in the last six (from three on): below it by `lost_percent`, below the least of them, and by five times the square root of what was expected, from `min_events` expected on. Each is scaled by how the other sources did on that day (the lower median of their ratios, at most 1; of a source alone: by the rest of its own types), so that a holiday is none. A day without events of a source counts; a day without any at all is not judged, since the silence of everything is told as `source_silent`. One alert a source and day, medium. Sealed",
         blind_to: "the first three weeks of a source; slow decline over months; a holiday where all other sources are machines' looks like a loss; a company with one source and one type",
         fields: "time, source, activity",
-        example: "m365 gave fewer events than on other Tuesdays: 410 download (usual are 1300)",
+        example: "m365 gave fewer events than on other Tuesdays: 410 download events (usual are 1,300)",
     },
     make: |world, lag| -> Box<dyn Detector> {
         Box::new(Runner::new(Arc::new(VolumeDrop::new(world)), lag))
@@ -150,6 +150,37 @@ impl VolumeDrop {
     }
 }
 
+impl VolumeDrop {
+    /// The fewest events that are no loss.
+    fn quiet(&self, usual: &Usual, calm: f64) -> String {
+        let is_lost = |observed: u64| {
+            let usual = Usual {
+                observed: observed as f64,
+                ..*usual
+            };
+            self.is_lost(&usual, calm)
+        };
+        let (mut lost, mut enough) = (usual.observed as u64, usual.expected.ceil() as u64);
+        while lost + 1 < enough {
+            let middle = lost + (enough - lost) / 2;
+            if is_lost(middle) {
+                lost = middle;
+            } else {
+                enough = middle;
+            }
+        }
+        format!(
+            "{} or more",
+            phrase::count(enough, &kind_of(usual.activity))
+        )
+    }
+}
+
+/// `download event`.
+fn kind_of(activity: usize) -> String {
+    format!("{} event", Activity::ALL[activity].as_str())
+}
+
 /// How much of the usual came, of several types together; at most all of it.
 fn ratio<'u>(usual: impl Iterator<Item = &'u Usual>) -> Option<f64> {
     let (expected, observed) = usual.fold((0.0, 0.0), |(e, o), u| (e + u.expected, o + u.observed));
@@ -240,9 +271,22 @@ impl Kind for VolumeDrop {
                     .is_some_and(|calm| self.is_lost(one, calm))
             };
             let lost: Vec<Usual> = usual.iter().filter(is_lost).copied().collect();
-            if !lost.is_empty() {
-                said.push(verdict(source, &lost, judged));
+            if lost.is_empty() {
+                continue;
             }
+            let limit = |one: &Usual| {
+                let rest = || ratio(usual.iter().filter(|other| other.activity != one.activity));
+                self.quiet(one, calm.or_else(rest).unwrap_or(1.0))
+            };
+            let limits: Vec<String> = lost.iter().map(limit).collect();
+            let is_same_day = |(known, _): &&(Day, Counts)| (day - known).rem_euclid(7) == 0;
+            let days = judged.base.0[*source].iter().filter(is_same_day);
+            let of_day = |counts: &Counts| lost.iter().map(|one| counts[one.activity]).sum::<u64>();
+            said.push(Verdict {
+                quiet: limits.join(" and "),
+                history: days.map(|(_, counts)| of_day(counts) as f64).collect(),
+                ..verdict(source, &lost, judged)
+            });
         }
         said
     }
@@ -269,10 +313,10 @@ fn verdict(source: &str, lost: &[Usual], judged: &Judged<'_, VolumeDrop>) -> Ver
     let calendar = &on.world.calendar;
     let window = (calendar.start(day), calendar.end(day));
     let part = |usual: &Usual| {
-        let activity = Activity::ALL[usual.activity].as_str();
         format!(
-            "{} {activity} (usual are {})",
-            usual.observed, usual.expected
+            "{} (usual are {})",
+            phrase::count(usual.observed as u64, &kind_of(usual.activity)),
+            phrase::grouped(usual.expected as u64)
         )
     };
     let parts: Vec<String> = lost.iter().map(part).collect();
@@ -292,7 +336,7 @@ fn verdict(source: &str, lost: &[Usual], judged: &Judged<'_, VolumeDrop>) -> Ver
         observed: sum(|usual| usual.observed),
         expected: sum(|usual| usual.expected),
         next_steps: vec![
-            format!("look at the collector of {source}: its errors, its filters, its permissions"),
+            format!("look at the collector of {source}: its errors, its filters, its permissions").into(),
             "look in the source itself whether the events are there, and load them again if they are".into(),
             "if auditing was switched off there: see audit_disabled and who did it".into(),
         ],
@@ -350,9 +394,9 @@ mod tests {
 
     #[test]
     fn one_type_that_is_half_gone_is_told() {
-        let want = "okta gave fewer events than on other Tuesdays: 40 login (usual are 100)";
+        let want = "okta gave fewer events than on other Tuesdays: 40 login events (usual are 100)";
         assert_eq!(said(29, [40, 60, 40]), [want]);
-        let want = "m365 gave fewer events than on other Tuesdays: 0 login (usual are 40), 0 download (usual are 60)";
+        let want = "m365 gave fewer events than on other Tuesdays: 0 login events (usual are 40), 0 download events (usual are 60)";
         assert_eq!(said(29, [100, 0, 0]), [want]);
     }
 

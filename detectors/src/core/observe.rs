@@ -230,7 +230,7 @@ fn prepare<'a>(
 
 /// The origins of the rows: number and source of each, and which of them a row has.
 fn number_origins(events: &Events<'_>, all: &mut Origins) -> (Vec<(u32, Arc<str>)>, Vec<u16>) {
-    let mut known: Vec<(i16, i32)> = Vec::new();
+    let mut known: Vec<(i16, i32, i8)> = Vec::new();
     let mut origins = Vec::new();
     let mut origin_of = Vec::with_capacity(events.len());
     let mut last = 0;
@@ -241,7 +241,7 @@ fn number_origins(events: &Events<'_>, all: &mut Origins) -> (Vec<(u32, Arc<str>
             last = place.unwrap_or(known.len());
             if place.is_none() {
                 known.push(keys);
-                let number = all.number(row.source(), row.origin());
+                let number = all.number(row.source(), row.origin(), row.format());
                 origins.push((number, row.source().into()));
             }
         }

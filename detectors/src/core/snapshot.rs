@@ -107,7 +107,8 @@ impl Core {
         self.dedup_rows(&mut rows);
         let new = self.origins.take_new();
         rows.extend(new.map(|(number, origin)| {
-            let bytes = postcard::to_allocvec(&(&*origin.source, &*origin.place));
+            let parts = (&*origin.source, &*origin.place, &*origin.format);
+            let bytes = postcard::to_allocvec(&parts);
             let key = number.to_be_bytes().to_vec();
             let bytes = bytes.expect("a text is plain data");
             row(SHARDS, &ORIGINS.into(), key, Some(bytes))
@@ -203,8 +204,10 @@ impl Core {
             CORE => return self.restore_core(postcard::from_bytes(&bytes).ok()?),
             ORIGINS => {
                 let number = u32::from_be_bytes(key.try_into().ok()?);
-                let (source, place) = postcard::from_bytes(&bytes).ok()?;
-                return self.origins.restore(number, source, place);
+                let (names, rest) = postcard::take_from_bytes::<(&str, &str)>(&bytes).ok()?;
+                // Earlier rows do not say the format.
+                let format = postcard::from_bytes(rest).unwrap_or_default();
+                return self.origins.restore(number, names.0, names.1, format);
             }
             _ => {}
         }

@@ -28,6 +28,7 @@ pub struct Events<'a> {
     numbers: [&'a UInt64Array; 5],
     sources: &'a DictionaryArray<Int16Type>,
     origins: &'a DictionaryArray<Int32Type>,
+    classes: &'a DictionaryArray<Int8Type>,
 }
 
 /// Where the columns of one type stand in the schema.
@@ -105,6 +106,7 @@ impl<'a> Events<'a> {
             numbers: NUMBERS.map(|index| batch.column(index).as_primitive()),
             sources: batch.column(2).as_dictionary(),
             origins: batch.column(33).as_dictionary(),
+            classes: batch.column(32).as_dictionary(),
         })
     }
 
@@ -191,12 +193,18 @@ impl<'a> Row<'a> {
         words.value(column.keys().value(self.index) as usize)
     }
 
-    /// Source and origin as the batch's dictionaries number them.
-    pub(crate) fn origin_keys(self) -> (i16, i32) {
-        let (sources, origins) = (self.events.sources, self.events.origins);
+    /// Source, origin and class as the batch's dictionaries number them.
+    pub(crate) fn origin_keys(self) -> (i16, i32, i8) {
+        let Events {
+            sources,
+            origins,
+            classes,
+            ..
+        } = self.events;
         (
             sources.keys().value(self.index),
             origins.keys().value(self.index),
+            classes.keys().value(self.index),
         )
     }
 
@@ -317,9 +325,15 @@ impl<'a> Row<'a> {
 
     /// The lateness class its format gave it.
     pub fn class(self) -> &'a str {
-        let column: &DictionaryArray<Int8Type> = self.events.batch.column(32).as_dictionary();
+        let column = self.events.classes;
         let words: &StringArray = column.values().as_string();
         words.value(column.keys().value(self.index) as usize)
+    }
+
+    /// The format of its record, which the class begins with.
+    pub fn format(self) -> &'a str {
+        let class = self.class();
+        class.split_once('.').map_or(class, |(format, _)| format)
     }
 
     /// File, or topic and partition.

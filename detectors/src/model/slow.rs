@@ -51,6 +51,11 @@ impl Slow {
         Some(slow_score(self.level, usual))
     }
 
+    /// New objects of the last days, oldest first.
+    pub fn last_days(&self) -> Vec<f64> {
+        self.recent.iter().map(|(_, new)| *new as f64).collect()
+    }
+
     /// New objects on an ordinary active day (geometric mean, at least 1), as of `day`; `None` before
     /// five active days.
     pub fn usual(&self, day: i32) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! `nightjar alerts`: the alerts or incidents of a running service, or of a state folder.
+//! `nightjar alerts`: the alerts or incidents of a running service, or of a state folder; one of them whole.
 //!
 //! Invariant: reads only; the digest is over all alerts, whatever is filtered.
 
@@ -13,12 +13,14 @@ use nightjar_detectors::alert::{Alert, Entity, Severity, digest};
 use nightjar_detectors::incident::Incident;
 
 use super::watch::{ADDRESS, SeverityArg};
+use crate::detail::alert_detail;
 use crate::grpc::client::Client;
 use crate::store::alerts::{AlertReader, Filter};
 use crate::table::{Look, alert_line, heads, incident_heads, incident_line, incident_story};
 
 const EXAMPLES: &str = "Examples:
   nightjar alerts
+  nightjar alerts 3f2a9c1e                        # one alert whole: why, what to do, the evidence
   nightjar alerts --severity high --json
   nightjar alerts --incidents
   nightjar alerts --incident 61179f5e --state nightjar-state
@@ -28,6 +30,9 @@ const EXAMPLES: &str = "Examples:
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AlertsArgs {
+    /// Only this alert, whole: its id or the beginning of it.
+    #[arg(value_name = "ID", conflicts_with_all = ["digest", "severity", "detector", "entity", "muted"])]
+    pub id: Option<String>,
     /// Address of the service.
     #[arg(long, value_name = "URL", default_value = ADDRESS)]
     pub connect: String,
@@ -64,7 +69,8 @@ pub struct AlertsArgs {
 impl AlertsArgs {
     fn filter(&self) -> Filter {
         // Whether an incident is shown, and what all belongs to it, is seen from all alerts.
-        if self.digest || self.incidents || self.incident.is_some() {
+        let is_whole = self.digest || self.id.is_some();
+        if is_whole || self.incidents || self.incident.is_some() {
             return Filter::default();
         }
         Filter {
@@ -92,6 +98,7 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<ExitCode> {
     let in_order =
         |a: &Alert, b: &Alert| (&a.first_event_time, &a.id).cmp(&(&b.first_event_time, &b.id));
     alerts.sort_by(in_order);
+    keep_named(args.id.as_deref(), &mut alerts)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
     let written =
         print(args, &alerts, &Look::for_stdout(zone), &mut out).and_then(|()| out.flush());
@@ -102,6 +109,17 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<ExitCode> {
             .context("cannot write to standard output")
             .map(|()| ExitCode::SUCCESS),
     }
+}
+
+/// Only those whose id begins so.
+fn keep_named(id: Option<&str>, alerts: &mut Vec<Alert>) -> anyhow::Result<()> {
+    let Some(id) = id else { return Ok(()) };
+    alerts.retain(|alert| alert.id.starts_with(id));
+    anyhow::ensure!(
+        !alerts.is_empty(),
+        "no alert has an id that begins with {id}; `nightjar alerts --muted` shows them all"
+    );
+    Ok(())
 }
 
 fn read_folder(folder: &std::path::Path, filter: &Filter) -> anyhow::Result<(Vec<Alert>, Tz)> {
@@ -140,6 +158,13 @@ fn print(
         for alert in alerts {
             serde_json::to_writer(&mut *out, alert)?;
             writeln!(out)?;
+        }
+        return Ok(());
+    }
+    if args.id.is_some() {
+        for (number, alert) in alerts.iter().enumerate() {
+            let gap = if number == 0 { "" } else { "\n" };
+            write!(out, "{gap}{}", alert_detail(alert, look.zone))?;
         }
         return Ok(());
     }
@@ -215,7 +240,8 @@ mod tests {
 
     fn printed(folder: &std::path::Path, line: &[&str]) -> String {
         let args = args(line);
-        let (alerts, zone) = read_folder(folder, &args.filter()).unwrap();
+        let (mut alerts, zone) = read_folder(folder, &args.filter()).unwrap();
+        keep_named(args.id.as_deref(), &mut alerts).unwrap();
         let mut out = Vec::new();
         print(
             &args,
@@ -262,6 +288,9 @@ mod tests {
                 ..alert("a", 1)
             }
         );
+        let whole = printed(folder.path(), &["b"]);
+        assert!(whole.starts_with("id        b\n") && whole.contains("muted     repeat"));
+        assert!(keep_named(Some("x"), &mut all.to_vec()).is_err());
         let line = printed(folder.path(), &["--digest"]);
         assert_eq!(line, format!("digest: {}\n", digest(&all)));
     }

@@ -114,13 +114,39 @@ fn page(entry: &Entry, is_whole: bool) -> String {
         text += &format!("  Blind to  {}\n", entry.page.blind_to);
         text += &format!("  Fields    {}\n", entry.page.fields);
         text += &format!("  Example   {}\n", entry.page.example);
+        text += &format!("  Told      {}\n", told(entry));
+        text += &format!("  Counts    {}\n", counted(entry));
     }
     text += &format!("  ATT&CK    {}\n", entry.attack.join(", "));
+    if is_whole {
+        text += if entry.params.is_empty() {
+            "  Settings  none\n"
+        } else {
+            "  Settings\n"
+        };
+    }
     for param in entry.params {
         let value = format!("{} = {}", param.name, param.default);
         text += &format!("  {value:34} {} ({})\n", param.help, param.unit);
     }
     text + "\n"
+}
+
+fn told(entry: &Entry) -> &'static str {
+    if entry.is_eager() {
+        "at once (eager): more events only add to it"
+    } else {
+        "when the day is closed (sealed), all or the part that Method names"
+    }
+}
+
+fn counted(entry: &Entry) -> String {
+    let family = entry.family;
+    if entry.statistical {
+        format!("as evidence of {family}; by its rank in the company's past, within the budget")
+    } else {
+        format!("as evidence of {family}; by rule, in the first week too")
+    }
 }
 
 /// The README's table of detectors.

@@ -56,6 +56,7 @@ pub fn to_message(alert: Alert) -> pb::Alert {
             .collect(),
         attack: alert.attack,
         next_steps: alert.next_steps,
+        quiet: alert.quiet,
         suppressed: alert.suppressed.map(|suppressed| pb::Suppressed {
             effect: suppressed.effect,
             reason: suppressed.reason,
@@ -116,6 +117,7 @@ pub fn to_alert(message: pb::Alert) -> Result<Alert, ConvertError> {
             .collect(),
         attack: message.attack,
         next_steps: message.next_steps,
+        quiet: message.quiet,
         suppressed: message.suppressed.map(|suppressed| Suppressed {
             effect: suppressed.effect,
             reason: suppressed.reason,

@@ -274,6 +274,7 @@ impl Health {
             evidence: Vec::new(),
             attack: Vec::new(),
             next_steps: self.next_steps(),
+            quiet: String::new(),
             suppressed: None,
             cold: false,
             history: false,

@@ -68,7 +68,7 @@ impl Traces {
             !self.events.contains(&key) && !self.names(&event.uid) && !self.names(&event.position)
         });
         let steps = cleaned.next_steps.iter_mut();
-        for text in steps.chain([&mut cleaned.summary]) {
+        for text in steps.chain([&mut cleaned.summary, &mut cleaned.quiet]) {
             if let Some(replaced) = self.replace(text) {
                 *text = replaced;
             }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PasswordGuessing, Taught, Try};
 use crate::alert::{Entity, Severity};
+use crate::catalog::{Step, phrase};
 use crate::detector::{Event, Judged, On, Theirs};
 use crate::evidence::{Refs, Sample, gather};
 use crate::model::familiar::mark_of;
@@ -215,7 +216,10 @@ impl PasswordGuessing {
                 "many people log in from there".to_owned(),
             )
         });
-        let attempt = self.attempt(tries, &spray, (users_min, reached), on, base.days);
+        let attempt = Verdict {
+            quiet: quiet(users_min, failures_min),
+            ..self.attempt(tries, &spray, (users_min, reached), on, base.days)
+        };
         let mut verdicts: Vec<Verdict> = victims
             .iter()
             .map(|right| Verdict {
@@ -263,10 +267,9 @@ impl PasswordGuessing {
         let due = on.world.calendar.pane_start(on.frozen.day, reached);
         Verdict {
             summary: format!(
-                "{address} failed for {} users {} times in {} minutes",
-                spray.users,
-                spray.failures,
-                minutes(spray.panes),
+                "{}; {} alert",
+                spray.text(address),
+                phrase::count(users_min.into(), "user") + " or more"
             ),
             detected_at: due + PANE_MS,
             observed: f64::from(spray.users),
@@ -275,7 +278,7 @@ impl PasswordGuessing {
             days,
             evidence: gather(&tries.refs, [[sample]], 12),
             next_steps: vec![
-                format!("block {address} at the identity provider"),
+                Step::Block(address.to_string()),
                 "look for logins from it, and from its network, in the days before".into(),
                 "let leaked and common passwords be refused".into(),
             ],
@@ -317,6 +320,26 @@ impl PasswordGuessing {
     }
 }
 
+/// The hour that would have been no spray.
+fn quiet(users_min: u32, failures_min: u32) -> String {
+    format!(
+        "{} or fewer in one hour, or {} or fewer (at most {COUNTED_MAX} counted for each user)",
+        phrase::count(u64::from(users_min) - 1, "user"),
+        phrase::count(u64::from(failures_min) - 1, "failure"),
+    )
+}
+
+impl Spray {
+    fn text(&self, address: &str) -> String {
+        format!(
+            "{address} failed for {} {} in {}",
+            phrase::count(self.users.into(), "user"),
+            phrase::count(self.failures.into(), "time"),
+            phrase::count(minutes(self.panes).into(), "minute"),
+        )
+    }
+}
+
 fn minutes((first, last): (u16, u16)) -> u32 {
     u32::from(last - first + 1) * 5
 }
@@ -345,18 +368,18 @@ fn victim(right: &Right, start: i64, attempt: &Verdict, spray: &Spray, on: On<'_
             kind: "ip".into(),
             id: address.to_string(),
         }],
-        summary: format!(
-            "{address} failed for {} users {} times in {} minutes; {end}",
-            spray.users,
-            spray.failures,
-            minutes(spray.panes),
-        ),
+        summary: format!("{}; {end}", spray.text(address)),
         span: (attempt.span.0, attempt.span.1.max(time)),
         next_steps: vec![
-            format!("reset the password of {name}: whoever is behind {address} knows it"),
-            format!("revoke the sessions of {name} and look at what was done from {address}"),
-            format!("block {address} at the identity provider"),
+            format!("ask {name} whether the login from {address} was theirs").into(),
+            Step::LockOut(name.to_string()),
+            format!("look at what was done from {address}").into(),
+            Step::Block(address.to_string()),
         ],
+        quiet: format!(
+            "{}; or an address that {name} had logged in from before",
+            attempt.quiet
+        ),
         ..attempt.clone()
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PasswordGuessing, Taught, Try};
 use crate::alert::Severity;
+use crate::catalog::phrase;
 use crate::catalog::rule::network_of;
 use crate::detector::{Event, Judged, On, Theirs};
 use crate::event::Network;
@@ -182,8 +183,12 @@ impl PasswordGuessing {
         Some(Verdict {
             value: "distributed".into(),
             summary: format!(
-                "logins of {} users failed within 15 minutes, from {} addresses, {events} times; the most before was {} users",
-                most.users, most.addresses, base.usual[0]
+                "logins of {} failed within 15 minutes, from {}, {}; the most before was {}, {} or more alert",
+                phrase::count(most.users.into(), "user"),
+                if most.addresses == 1 { "1 address".to_owned() } else { format!("{} addresses", most.addresses) },
+                phrase::count(events, "time"),
+                phrase::count(base.usual[0].into(), "user"),
+                needed,
             ),
             detected_at: due + PANE_MS,
             observed: f64::from(most.users),
@@ -196,6 +201,11 @@ impl PasswordGuessing {
                 "if the addresses are one provider's or country's, block it for a while".into(),
                 "ask whether a change of the directory or of an application makes everybody fail".into(),
             ],
+            quiet: format!(
+                "{} or fewer within 15 minutes, or {} addresses or fewer",
+                phrase::count(u64::from(needed) - 1, "user"),
+                self.distributed_addresses - 1,
+            ),
             ..Verdict::of(Severity::Medium, "tenant", (first, last), events)
         })
     }
@@ -222,10 +232,12 @@ impl PasswordGuessing {
         Some(Verdict {
             value: "low_and_slow".into(),
             summary: format!(
-                "logins of {users} users failed in one day from {} networks that nobody here has logged in from ({}), {events} times; the most before was {} users",
-                all.len(),
+                "logins of {} failed in one day from {} that nobody here has logged in from ({}), {}; the most before was {}, {needed} or more alert",
+                phrase::count(users.into(), "user"),
+                phrase::count(all.len() as u64, "network"),
                 names.join(", "),
-                base.usual[1]
+                phrase::count(events, "time"),
+                phrase::count(base.usual[1].into(), "user"),
             ),
             observed: f64::from(users),
             expected: f64::from(needed),
@@ -236,6 +248,10 @@ impl PasswordGuessing {
                 "compare the users: a list that somebody bought or a directory that leaked".into(),
                 "look for logins of these users from new networks in the days after".into(),
             ],
+            quiet: format!(
+                "{} or fewer in one day, or networks that somebody here has logged in from",
+                phrase::count(u64::from(needed) - 1, "user"),
+            ),
             ..Verdict::of(Severity::Medium, "tenant", (first, last), events)
         })
     }

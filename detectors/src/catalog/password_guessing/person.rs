@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{PasswordGuessing, Taught, Try};
 use crate::alert::Severity;
 use crate::catalog::rule::{Finding, network_mark, network_of};
+use crate::catalog::{Step, phrase};
 use crate::company::Parts;
 use crate::detector::{Event, Judged, On};
 use crate::evidence::{EventRef, Refs, gather};
@@ -178,9 +179,9 @@ impl PasswordGuessing {
         vec![Verdict {
             overlay: is_own.then(|| ("muted", "own_network", "the user's own networks".to_owned())),
             summary: format!(
-                "logins of {name} failed {} times in {} minutes, from {}{end}",
-                shown.count,
-                (shown.span.1 - shown.span.0) / 60_000 + 1,
+                "logins of {name} failed {} in {}, from {}{end}",
+                phrase::count(shown.count as u64, "time"),
+                phrase::count(((shown.span.1 - shown.span.0) / 60_000 + 1) as u64, "minute"),
                 finding.places.text("an unknown address"),
             ),
             detected_at: due / PANE_MS * PANE_MS + PANE_MS,
@@ -192,11 +193,16 @@ impl PasswordGuessing {
             next_steps: vec![
                 format!(
                     "ask {name} whether it was them; a phone with an old password fails like this too"
-                ),
-                format!(
-                    "if not, reset the password of {name}, revoke the sessions and block the addresses"
-                ),
+                )
+                .into(),
+                Step::LockOut(name.to_string()),
+                Step::Block("the addresses".into()),
             ],
+            quiet: format!(
+                "{} or fewer in 10 minutes, or all from {}",
+                phrase::count(needed as u64 - 1, "failure"),
+                phrase::known_network(name),
+            ),
             ..Verdict::of(
                 severity,
                 "policy",

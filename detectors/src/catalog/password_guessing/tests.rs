@@ -68,7 +68,7 @@ fn a_spray_is_told_as_an_attempt() {
     assert_eq!(shown(&got), [("203.0.113.7", Severity::Low)]);
     assert_eq!(
         got[0].summary,
-        "203.0.113.7 failed for 7 users 21 times in 40 minutes"
+        "203.0.113.7 failed for 7 users 21 times in 40 minutes; 5 users or more alert"
     );
     assert!(got[0].also.is_empty(), "a spray must not join its victims");
 }
@@ -249,7 +249,7 @@ fn slow_guessing_is_seen_in_hindsight() {
     assert!(
         got[0]
             .summary
-            .contains("from 1 networks that nobody here has logged in from (AS64512)")
+            .contains("from 1 network that nobody here has logged in from (AS64512)")
     );
 }
 

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::{Step, phrase};
 use crate::time::{Day, day_text};
 
 /// Weeks that are counted.
@@ -65,6 +66,42 @@ impl Weakness {
             }
             Weakness::DormantAccount => {
                 "disable the account, or write down in the directory why it is kept"
+            }
+        }
+    }
+}
+
+impl Weakness {
+    /// The same as steps of an alert.
+    pub fn steps(self, subject: &str) -> Vec<Step> {
+        let advice = Step::from(self.advice());
+        match self {
+            Weakness::LoginWithoutMfa => vec![Step::RequireMfa(subject.to_owned())],
+            Weakness::BroadConsent => vec![advice, Step::RemoveApp(subject.to_owned())],
+            Weakness::UnusedAdmin => vec![advice, Step::TakeRole(subject.to_owned())],
+            Weakness::DormantAccount => vec![advice, Step::Disable(subject.to_owned())],
+            Weakness::UnmanagedDevice | Weakness::ToolWithoutStatus => vec![advice],
+        }
+    }
+
+    /// What there would have to be instead.
+    pub fn quiet(self, subject: &str) -> String {
+        match self {
+            Weakness::LoginWithoutMfa => {
+                format!("every login to {subject} this month with a second factor")
+            }
+            Weakness::UnmanagedDevice => {
+                format!("every login to {subject} this month from a managed device")
+            }
+            Weakness::BroadConsent => {
+                format!("scopes that are not in risky_scopes, or {subject} in first_party_apps")
+            }
+            Weakness::ToolWithoutStatus => format!("a status of {subject} under [[tools]]"),
+            Weakness::UnusedAdmin => {
+                "some use of the rights since then, or none of them".to_owned()
+            }
+            Weakness::DormantAccount => {
+                "some activity since then, or a last day (`leaves`) in the directory".to_owned()
             }
         }
     }
@@ -273,11 +310,15 @@ impl Standing {
         let (subject, people) = (&self.subject, people(self.people));
         let total: u64 = self.weeks.iter().sum();
         let weeks: Vec<String> = self.weeks.iter().map(u64::to_string).collect();
-        let times = format!(
-            "{total} times in {} weeks ({})",
-            weeks.len(),
-            weeks.join(", ")
-        );
+        let times = match weeks.as_slice() {
+            [] | [_] => format!("{} in one week", phrase::count(total, "time")),
+            weeks => format!(
+                "{} in {} ({})",
+                phrase::count(total, "time"),
+                phrase::count(weeks.len() as u64, "week"),
+                weeks.join(", ")
+            ),
+        };
         let since = day_text(self.since);
         match self.weakness {
             Weakness::LoginWithoutMfa => {

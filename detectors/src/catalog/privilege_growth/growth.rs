@@ -294,10 +294,15 @@ fn verdict(
         next_steps: vec![
             format!(
                 "go through the roles of {name} with the manager, and take away what is not needed"
-            ),
+            )
+            .into(),
             "look at who gave them: one requester behind many grants is a pattern of its own"
                 .into(),
         ],
+        quiet: format!(
+            "rights that add up to less than {needed:.1} points: {:.1} fewer than now",
+            points - needed
+        ),
         ..Verdict::of(severity, "peers", span, u64::from(account.sample.count))
     }
 }

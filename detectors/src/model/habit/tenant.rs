@@ -127,6 +127,11 @@ impl<K: Ord + Clone> TenantMasses<K> {
         user.step.mass(0, tenant)
     }
 
+    /// The values that the tenant knows, ascending.
+    pub fn known(&self) -> impl Iterator<Item = &K> {
+        self.mass.keys()
+    }
+
     /// Whether the tenant knows a value.
     pub fn knows(&self, value: &K) -> bool {
         self.mass.contains_key(value)

@@ -52,6 +52,7 @@ pub(crate) fn alert(id: &str, count: u64) -> Alert {
         }],
         attack: vec!["T1530".into()],
         next_steps: vec!["ask her".into()],
+        quiet: "24 files or fewer in one day".into(),
         suppressed: None,
         cold: true,
         history: false,
