@@ -14,6 +14,7 @@ pub mod days;
 pub mod decode;
 pub mod door;
 pub mod enrich;
+pub mod evaluate;
 pub mod generate;
 pub mod grpc;
 pub mod http;

@@ -7,8 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slot::{Head, Slot};
-use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Subjects, Theirs, Verdicts};
-use crate::company::{Frozen, Parts};
+use super::{
+    Answer, Asked, Closed, Detector, Event, FrozenDays, Judged, Kind, Latest, On, Subjects, Theirs,
+    Verdicts,
+};
+use crate::company::Frozen;
 use crate::event::Row;
 use crate::evidence::EventRef;
 use crate::time::Day;
@@ -237,8 +240,10 @@ impl<K: Kind> Detector for Runner<K> {
         day: Day,
         frozen: Option<&Frozen>,
         names: &[Who],
-    ) -> (Parts, Verdicts) {
-        let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
+        asked: &Asked,
+    ) -> Closed {
+        let mut out = Closed::default();
+        out.others.resize_with(asked.others.len(), Vec::new);
         let active = self.active.remove(&day).unwrap_or_default();
         let (kind, lag) = (&*self.kind, self.lag);
         self.closed = Some(day);
@@ -265,24 +270,41 @@ impl<K: Kind> Detector for Runner<K> {
                 on,
             };
             let amount = kind.amount(&judged);
-            *parts.active.entry(stream).or_default() += 1;
+            *out.parts.active.entry(stream).or_default() += 1;
             if K::STATISTICAL
                 && let Some(judge) = on.judge()
             {
                 let score = kind.score(&amount);
-                parts.verdict(stream, score);
-                parts.judged(stream, judge.p(score));
+                out.parts.verdict(stream, score);
+                out.parts.judged(stream, judge.p(score));
+                if asked.scores {
+                    out.scores.push((*entity, score));
+                }
             }
-            let mut said = kind.verdicts(&judged, &amount);
             let latest = || Latest {
                 base: &slot.base,
                 pending: &slot.pending,
             };
-            said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+            let say = |frozen: &Frozen| {
+                let on = On { frozen, ..on };
+                let judged = Judged { on, ..judged };
+                let mut said = kind.verdicts(&judged, &amount);
+                said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+                said
+            };
+            let said = say(frozen);
             if !said.is_empty() {
+                out.verdicts.push((*entity, said));
+            }
+            for (verdicts, frozen) in out.others.iter_mut().zip(&asked.others).rev() {
+                let said = say(frozen);
+                // A smaller budget says no more than a larger one.
+                if said.is_empty() {
+                    break;
+                }
                 verdicts.push((*entity, said));
             }
-            let summary = kind.close(&judged, latest(), amount, &mut parts);
+            let summary = kind.close(&judged, latest(), amount, &mut out.parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));
             slot.settle(kind, day + 1 - lag);
@@ -298,7 +320,25 @@ impl<K: Kind> Detector for Runner<K> {
             self.forget_day_before(day);
             self.kept.insert(day, active);
         }
-        (parts, verdicts)
+        out
+    }
+
+    fn plant(&mut self, world: &World, frozen: &Frozen, names: &[Who]) -> Vec<(u32, Answer)> {
+        let (kind, unknown) = (&*self.kind, K::Base::default());
+        let mut answers = Vec::new();
+        for (entity, who) in names.iter().enumerate() {
+            let is_user = !matches!(who.stream, Stream::Company | Stream::Address);
+            if !K::SUBJECTS.users || !is_user || who.name.is_empty() {
+                continue;
+            }
+            let on = On { world, frozen, who };
+            let answer = match self.places.known(entity as u32) {
+                Some(slot) => kind.plant(&slot.baseline(kind, frozen.through), on),
+                None => kind.plant(&unknown, on),
+            };
+            answers.extend(answer.map(|answer| (entity as u32, answer)));
+        }
+        answers
     }
 
     fn dirty(&mut self, give: &mut dyn FnMut(u32, &[u8])) {
