@@ -73,12 +73,23 @@ impl Evaluation {
             .collect();
         let shown: Vec<&Shown> = shown.iter().collect();
         let known = wanted.labels.map(|labels| labels.all.as_slice());
+        let reported = |all: &'_ Vec<Shown>| -> Vec<Shown> {
+            let all = all.iter();
+            all.filter(|alert| (wanted.is_reported)(alert.day))
+                .cloned()
+                .collect()
+        };
+        let others: Vec<Vec<Shown>> = judged.others.iter().map(reported).collect();
+        let others = others.iter().map(|all| all.iter().collect());
+        let budgets = sweep::budgets(world.settings.budget_per_day);
+        let others: Vec<(f64, Vec<&Shown>)> = budgets.into_iter().zip(others).collect();
         let scored = known.map(|labels| {
             let score = score(labels, &shown, calendar);
             let recorded = Recorded {
                 world: &world,
                 alerts: wanted.alerts,
                 near: &judged.near,
+                others: &others,
             };
             let missed = score.attacks.iter().filter(|fate| !fate.is_met());
             let missed: Vec<Missed> = missed.map(|fate| recorded.explain(fate)).collect();
@@ -87,14 +98,6 @@ impl Evaluation {
         let calibration = known.map(|_| calibration::lines(&judged.core.calibration()));
         let next = judged.span.map(|(_, last)| next_weekday(last));
         let sweep = next.filter(|_| wanted.sweep).map(|day| {
-            let reported = |others: &'_ Vec<Shown>| -> Vec<Shown> {
-                let all = others.iter();
-                all.filter(|alert| (wanted.is_reported)(alert.day))
-                    .cloned()
-                    .collect()
-            };
-            let others: Vec<Vec<Shown>> = judged.others.iter().map(reported).collect();
-            let others: Vec<Vec<&Shown>> = others.iter().map(|all| all.iter().collect()).collect();
             let drawn = Drawn {
                 core: &judged.core,
                 day,

@@ -40,23 +40,21 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// After a number of principals.
+    /// After a number of accounts.
     fn text(&self, detector: &str) -> String {
         match self {
-            Reason::Repeat => {
-                "had the same alert in the last 14 days, so that it is muted as a repeat".into()
-            }
-            Reason::Ledger => "are in the first week of judging".into(),
-            Reason::Unknown => "are of a kind of whom too few are known".into(),
-            Reason::Floor(floor) => format!("never alert below {floor}, the least that counts"),
+            Reason::Repeat => "muted as a repeat of an alert of the last 14 days".into(),
+            Reason::Ledger => "in the first week of judging".into(),
+            Reason::Unknown => "of a kind of whom too few are known".into(),
+            Reason::Floor(floor) => format!("below {floor}, the least that alerts"),
             Reason::Never if detector == "impossible_travel" => {
-                "have no login with a place on the map".into()
+                "without a login that has a place on the map".into()
             }
-            Reason::Never => format!("have no day that {detector} knows"),
-            Reason::Cold => format!("are colder than {COLD_DAYS} days"),
-            Reason::Kind(kind) => format!("are {kind} accounts, whose days vary more"),
-            Reason::Possible => "is possible for any traveller".into(),
-            Reason::Usual => "are within what is usual of them".into(),
+            Reason::Never => format!("without a day that {detector} knows"),
+            Reason::Cold => format!("colder than {COLD_DAYS} days"),
+            Reason::Kind(kind) => format!("{kind} accounts, judged by what is usual of them"),
+            Reason::Possible => "possible for any traveller".into(),
+            Reason::Usual => "within what is usual of them".into(),
         }
     }
 }
@@ -190,33 +188,43 @@ impl Injected {
     /// For people: a line a size.
     pub fn text(&self) -> String {
         let mut text = format!(
-            "inject: planted into everybody's own history, one by one, on {}\n",
+            "inject: planted into the history of every account, one by one, on {}\n",
             self.day
         );
         let mut last = "";
         for group in &self.groups {
             if last != group.detector {
-                text += &format!("\n{}\n", group.detector);
+                text += &format!("\n{}{}\n", group.detector, self.bars(group.detector));
                 last = group.detector;
             }
-            let Group {
-                name,
-                of,
-                unnoticed,
-                ..
-            } = group;
-            if *unnoticed == 0 {
-                text += &format!("  {name}: noticed for all {of}\n");
-                continue;
-            }
-            let reasons = group.reasons.iter();
-            let reasons: Vec<String> = reasons.map(|(n, why)| format!("{n} {why}")).collect();
-            text += &format!(
-                "  {name}: goes unnoticed for {unnoticed} of {of}: {}\n",
-                reasons.join(", ")
-            );
+            text += &format!("  {}: {}\n", group.name, group.fate());
         }
         text + "\n"
+    }
+
+    /// Where the amounts lie that alert, of detectors whose deeds have an amount.
+    fn bars(&self, detector: &str) -> String {
+        let of = self.principals.iter().filter(|of| of.detector == detector);
+        let mut bars: Vec<u64> = of.filter_map(|of| of.least).collect();
+        bars.sort_unstable();
+        let Some(last) = bars.len().checked_sub(1) else {
+            return String::new();
+        };
+        let [tenth, half, most] = [1, 5, 9].map(|tenths| bars[last * tenths / 10]);
+        format!(": a tenth alert from {tenth} on, half from {half}, nine tenths from {most}")
+    }
+}
+
+impl Group {
+    fn fate(&self) -> String {
+        let Group { of, unnoticed, .. } = self;
+        if *unnoticed == 0 {
+            return format!("noticed for all {of}");
+        }
+        let reasons = self.reasons.iter();
+        let reasons: Vec<String> = reasons.map(|(n, why)| format!("{n} {why}")).collect();
+        let reasons = reasons.join(", ");
+        format!("goes unnoticed for {unnoticed} of {of}: {reasons}")
     }
 }
 

@@ -10,7 +10,7 @@ use nightjar_detectors::time::{Day, day_text};
 use nightjar_detectors::world::World;
 use serde::Serialize;
 
-use super::score::Fate;
+use super::score::{Fate, Shown};
 
 /// Days known below which somebody is judged by others.
 pub const COLD_DAYS: usize = 7;
@@ -51,6 +51,8 @@ pub struct Recorded<'a> {
     pub alerts: &'a [&'a Alert],
     /// Days of those whom labels name.
     pub near: &'a [Near],
+    /// Other budgets, rising, with the alerts of calibrated detectors that they give.
+    pub others: &'a [(f64, Vec<&'a Shown>)],
 }
 
 impl Recorded<'_> {
@@ -60,8 +62,12 @@ impl Recorded<'_> {
         let mut reasons = self.disabled(fate);
         reasons.extend(self.muted(fate));
         for detector in &label.detectors {
-            reasons.extend(self.nearest(fate, detector));
+            let is_told = |reason: &String| reason.starts_with(detector.as_str());
+            if !reasons.iter().any(is_told) {
+                reasons.extend(self.nearest(fate, detector));
+            }
         }
+        reasons.extend(self.wider(fate));
         if !fate.beside.is_empty() {
             let names: Vec<&str> = fate.beside.iter().map(String::as_str).collect();
             let names = names.join(", ");
@@ -105,14 +111,27 @@ impl Recorded<'_> {
             let muted = alert.suppressed.as_ref().filter(|_| alert.is_muted());
             if let Some(muted) = muted.filter(|_| is_it && is_then) {
                 let (detector, reason, by) = (&alert.detector, &muted.reason, &muted.by);
-                reasons.push(format!(
-                    "{detector} said it and was muted: {reason}, by {by}"
-                ));
+                reasons.push(format!("{detector} said it, muted: {reason} ({by})"));
             }
         }
         reasons.sort();
         reasons.dedup();
         reasons
+    }
+
+    /// The budget that would have found it.
+    fn wider(&self, fate: &Fate<'_>) -> Option<String> {
+        let (label, calendar) = (&fate.known.label, &self.world.calendar);
+        let meets = |alert: &&Shown| {
+            label.detectors.contains(&alert.detector) && alert.touches(fate.known, calendar)
+        };
+        let configured = self.world.settings.budget_per_day;
+        let mut wider = self
+            .others
+            .iter()
+            .filter(|(budget, _)| configured < *budget);
+        let (budget, _) = wider.find(|(_, shown)| shown.iter().any(|alert| meets(alert)))?;
+        Some(format!("a budget of {budget:.1} a day would have shown it"))
     }
 
     /// The day of it that came nearest to the threshold of one detector.
@@ -148,8 +167,17 @@ impl Recorded<'_> {
             Phase::Full => "",
         };
         Some(format!(
-            "{detector} came to p {:.2e} on {day}, where {:.2e} alerts ({cold}{phase})",
-            score.p, score.alpha
+            "{detector} came to p {} on {day}, where {} alerts ({cold}{phase})",
+            small(score.p),
+            small(score.alpha)
         ))
+    }
+}
+
+/// A probability in two digits.
+fn small(p: f64) -> String {
+    match p {
+        0.01.. => format!("{p:.2}"),
+        _ => format!("{p:.1e}"),
     }
 }

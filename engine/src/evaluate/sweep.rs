@@ -87,8 +87,8 @@ pub struct Drawn<'a> {
     pub days: usize,
     /// The alerts in force.
     pub shown: &'a [&'a Shown],
-    /// The alerts of calibrated detectors at each budget.
-    pub others: &'a [Vec<&'a Shown>],
+    /// Budgets, rising, with the alerts of calibrated detectors that they give.
+    pub others: &'a [(f64, Vec<&'a Shown>)],
     /// What really happened, where it is known.
     pub labels: Option<&'a [Labelled]>,
 }
@@ -98,7 +98,6 @@ impl Drawn<'_> {
     pub fn sweep(&self) -> Sweep {
         let world = self.core.world();
         let configured = world.settings.budget_per_day;
-        let budgets = budgets(configured);
         let fixed = self
             .shown
             .iter()
@@ -113,7 +112,7 @@ impl Drawn<'_> {
                 points: Vec::new(),
             });
         }
-        for (budget, others) in budgets.iter().zip(self.others) {
+        for (budget, others) in self.others {
             let all: Vec<&Shown> = fixed.iter().chain(others).copied().collect();
             total.push(self.total(*budget, &all, &world.calendar));
             for curve in &mut curves {
