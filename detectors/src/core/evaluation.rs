@@ -123,9 +123,8 @@ impl Core {
             return;
         };
         for (budget, alphas) in evaluation.budgets.iter().zip(&mut evaluation.alphas) {
-            if !alphas.contains_key(&day) {
-                alphas.insert(day, self.divide_budget(day, *budget));
-            }
+            let divided = || self.divide_budget(day, *budget);
+            alphas.entry(day).or_insert_with(divided);
         }
         self.evaluation = Some(evaluation);
     }

@@ -168,6 +168,48 @@ impl<K: Kind> Runner<K> {
     }
 }
 
+/// What is said of a day that is closed, and what would be at other budgets.
+fn say<'l, K: Kind>(
+    kind: &K,
+    entity: u32,
+    judged: &Judged<'_, K>,
+    latest: &dyn Fn() -> Latest<'l, K>,
+    amount: &K::Amount,
+    asked: &Asked,
+    out: &mut Closed,
+) {
+    let on = judged.on;
+    if K::STATISTICAL
+        && let Some(judge) = on.judge()
+    {
+        let score = kind.score(amount);
+        out.parts.verdict(on.who.stream, score);
+        out.parts.judged(on.who.stream, judge.p(score));
+        if asked.scores {
+            out.scores.push((entity, score));
+        }
+    }
+    let verdicts = |frozen: &Frozen| {
+        let on = On { frozen, ..on };
+        let judged = Judged { on, ..*judged };
+        let mut said = kind.verdicts(&judged, amount);
+        said.extend(kind.sealed_verdicts(&judged, latest(), amount));
+        said
+    };
+    let said = verdicts(on.frozen);
+    if !said.is_empty() {
+        out.verdicts.push((entity, said));
+    }
+    for (others, frozen) in out.others.iter_mut().zip(&asked.others).rev() {
+        let said = verdicts(frozen);
+        // A smaller budget says no more than a larger one.
+        if said.is_empty() {
+            break;
+        }
+        others.push((entity, said));
+    }
+}
+
 impl<K: Kind> Detector for Runner<K> {
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         self.kind.wants(row, stream)
@@ -271,39 +313,11 @@ impl<K: Kind> Detector for Runner<K> {
             };
             let amount = kind.amount(&judged);
             *out.parts.active.entry(stream).or_default() += 1;
-            if K::STATISTICAL
-                && let Some(judge) = on.judge()
-            {
-                let score = kind.score(&amount);
-                out.parts.verdict(stream, score);
-                out.parts.judged(stream, judge.p(score));
-                if asked.scores {
-                    out.scores.push((*entity, score));
-                }
-            }
             let latest = || Latest {
                 base: &slot.base,
                 pending: &slot.pending,
             };
-            let say = |frozen: &Frozen| {
-                let on = On { frozen, ..on };
-                let judged = Judged { on, ..judged };
-                let mut said = kind.verdicts(&judged, &amount);
-                said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
-                said
-            };
-            let said = say(frozen);
-            if !said.is_empty() {
-                out.verdicts.push((*entity, said));
-            }
-            for (verdicts, frozen) in out.others.iter_mut().zip(&asked.others).rev() {
-                let said = say(frozen);
-                // A smaller budget says no more than a larger one.
-                if said.is_empty() {
-                    break;
-                }
-                verdicts.push((*entity, said));
-            }
+            say(kind, *entity, &judged, &latest, &amount, asked, &mut out);
             let summary = kind.close(&judged, latest(), amount, &mut out.parts);
             let closed = slot.open.remove(place);
             slot.pending.push((day, summary));

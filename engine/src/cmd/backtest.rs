@@ -17,6 +17,7 @@ use serde_json::Value;
 
 use crate::backtest::summary::Summary;
 use crate::backtest::{self, BacktestError, Inputs, Judged, Read};
+use crate::days::DayStore;
 use crate::evaluate::labels::Labels;
 use crate::evaluate::seen::Seen;
 use crate::evaluate::{Evaluation, Wanted, sweep};
@@ -108,28 +109,10 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let condition = condition.map(Condition::parse).transpose()?;
     let condition = condition.as_ref();
     let is_silent = args.quiet || args.json;
-    let read = read(&setup, condition, &files, threads, is_silent, &stop)?;
-    let Read {
-        days,
-        counts,
-        rejected,
-        unrecognised,
-        ..
-    } = read;
-    let entities = labels.as_ref().map(Labels::entities).unwrap_or_default();
-    let mut seen = Seen::new(entities.clone(), &setup.config.tenant);
-    let mut core = Core::new(setup.world.clone(), threads);
-    if args.sweep || labels.is_some() {
-        let budget = setup.config.detection.budget_per_day;
-        let budgets = args.sweep.then(|| sweep::budgets(budget));
-        core = core.evaluating(budgets.unwrap_or_default(), entities);
-    }
-    let mut look = |day: Day, batches: &[RecordBatch]| {
-        if labels.is_some() {
-            seen.look(day, batches);
-        }
-    };
-    let mut judged = judge_by(core, days, is_silent, &stop, &mut look)?;
+    let mut read = read(&setup, condition, &files, threads, is_silent, &stop)?;
+    let days = std::mem::replace(&mut read.days, DayStore::new(0, PathBuf::new()));
+    let core = Core::new(setup.world.clone(), threads);
+    let (mut judged, seen) = replay(args, core, labels.as_ref(), days, &stop)?;
     let is_reported = reported_days(args);
     let left_out = labels.as_mut().zip(judged.span).map(|(labels, span)| {
         let calendar = &setup.world.calendar;
@@ -137,32 +120,24 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     });
     let left_out = left_out.transpose()?.unwrap_or(0);
     if let Some(folder) = &args.save_state {
-        judged.save(&setup, &rejected, folder)?;
+        judged.save(&setup, &read.rejected, folder)?;
     }
     judged.seal_all();
     let elapsed = started.elapsed();
     let alerts = reported(&judged, &is_reported);
     let alerts: Vec<&Alert> = alerts.iter().collect();
-    let days: Vec<Day> = judged
-        .days
-        .iter()
-        .copied()
-        .filter(|day| is_reported(*day))
-        .collect();
-    let summary = Summary::new(
-        &counts,
-        judged.tallies(),
-        alerts.iter().copied(),
-        days.len(),
-        elapsed,
-    );
+    let days = judged.days.iter().copied();
+    let days: Vec<Day> = days.filter(|day| is_reported(*day)).collect();
+    let all = alerts.iter().copied();
+    let summary = Summary::new(&read.counts, judged.tallies(), all, days.len(), elapsed);
     if let Some(path) = &args.alerts {
         write_alerts(path, &alerts)?;
     }
-    let mut told = String::new();
-    if !args.quiet {
-        list_rejected(&rejected);
-        super::tell_unrecognised(&unrecognised);
+    if args.quiet {
+        say(args, &format!("digest: {}\n", summary.digest()))?;
+    } else {
+        list_rejected(&read.rejected);
+        super::tell_unrecognised(&read.unrecognised);
         let wanted = Wanted {
             labels: labels.as_ref(),
             left_out,
@@ -174,32 +149,58 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
             is_reported: &is_reported,
         };
         let evaluation = Evaluation::new(&mut judged, &wanted);
-        told = report(args, &setup, &summary, &evaluation)?;
-    }
-    if !args.json {
-        told += &format!("digest: {}\n", summary.digest());
-    }
-    // Where the alerts go to standard output, everything else goes to standard error.
-    match args.alerts.as_deref() == Some(Path::new("-")) {
-        true => eprint!("{told}"),
-        false => super::print(&told)?,
+        let budget = setup.config.detection.budget_per_day;
+        say(args, &report(args, budget, &summary, &evaluation)?)?;
     }
     super::ensure_readable(summary.counts())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// All that is told but the digest, which the JSON has in it.
+/// Judges the days, and looks at what the arguments ask for meanwhile.
+fn replay(
+    args: &BacktestArgs,
+    mut core: Core,
+    labels: Option<&Labels>,
+    days: DayStore,
+    stop: &AtomicBool,
+) -> anyhow::Result<(Judged, Seen)> {
+    let settings = &core.world().settings;
+    let entities = labels.map(Labels::entities).unwrap_or_default();
+    let mut seen = Seen::new(entities.clone(), &settings.tenant);
+    if args.sweep || labels.is_some() {
+        let budgets = args.sweep.then(|| sweep::budgets(settings.budget_per_day));
+        core = core.evaluating(budgets.unwrap_or_default(), entities);
+    }
+    let mut look = |day: Day, batches: &[RecordBatch]| {
+        if labels.is_some() {
+            seen.look(day, batches);
+        }
+    };
+    let judged = judge_by(core, days, args.quiet || args.json, stop, &mut look)?;
+    Ok((judged, seen))
+}
+
+/// Where the alerts go to standard output, everything else goes to standard error.
+fn say(args: &BacktestArgs, text: &str) -> anyhow::Result<()> {
+    match args.alerts.as_deref() == Some(Path::new("-")) {
+        true => eprint!("{text}"),
+        false => super::print(text)?,
+    }
+    Ok(())
+}
+
+/// All that is told, the digest last.
 fn report(
     args: &BacktestArgs,
-    setup: &Setup,
+    budget_per_day: f64,
     summary: &Summary,
     evaluation: &Evaluation,
 ) -> anyhow::Result<String> {
-    let budget = setup.config.detection.budget_per_day;
     if !args.json {
-        return Ok(summary.text(budget) + &evaluation.text());
+        let tables = summary.text(budget_per_day) + &evaluation.text();
+        return Ok(tables + &format!("digest: {}\n", summary.digest()));
     }
-    let mut all = summary.json(budget);
+    let mut all = summary.json(budget_per_day);
     if let (Value::Object(all), Value::Object(more)) = (&mut all, serde_json::to_value(evaluation)?)
     {
         all.extend(more);
@@ -276,7 +277,7 @@ pub(super) fn read(
 pub(super) fn judge(
     setup: &Setup,
     threads: usize,
-    days: crate::days::DayStore,
+    days: DayStore,
     quiet: bool,
     stop: &AtomicBool,
 ) -> anyhow::Result<Judged> {
@@ -287,7 +288,7 @@ pub(super) fn judge(
 /// Judges days by an empty core behind a progress bar.
 fn judge_by(
     core: Core,
-    days: crate::days::DayStore,
+    days: DayStore,
     quiet: bool,
     stop: &AtomicBool,
     look: &mut dyn FnMut(Day, &[RecordBatch]),

@@ -54,7 +54,7 @@ impl Reason {
             Reason::Cold => format!("colder than {COLD_DAYS} days"),
             Reason::Kind(kind) => format!("{kind} accounts, judged by what is usual of them"),
             Reason::Possible => "possible for any traveller".into(),
-            Reason::Usual => "within what is usual of them".into(),
+            Reason::Usual => "too near to what is usual of them".into(),
         }
     }
 }

@@ -130,7 +130,7 @@ impl Recorded<'_> {
             .others
             .iter()
             .filter(|(budget, _)| configured < *budget);
-        let (budget, _) = wider.find(|(_, shown)| shown.iter().any(|alert| meets(alert)))?;
+        let (budget, _) = wider.find(|(_, shown)| shown.iter().any(&meets))?;
         Some(format!("a budget of {budget:.1} a day would have shown it"))
     }
 
