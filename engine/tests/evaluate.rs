@@ -1,6 +1,8 @@
 //! The stories of whoever evaluates: the curve is what other budgets give, a planted deed is noticed exactly
 //! from where it is said to be, labels that cannot be met are refused.
 
+#![allow(clippy::unwrap_used)] // a panic is how a test fails
+
 mod common;
 
 use std::collections::BTreeMap;

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use super::slot::{Head, Slot};
 use super::{
-    Answer, Asked, Closed, Detector, Event, FrozenDays, Judged, Kind, Latest, On, Subjects, Theirs,
-    Verdicts,
+    Answer, Asked, Closed, Detector, Event, FrozenDays, Judged, Kind, Latest, Left, On, Subjects,
+    Theirs, Verdicts,
 };
 use crate::company::Frozen;
 use crate::event::Row;
-use crate::evidence::EventRef;
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
@@ -166,6 +165,44 @@ impl<K: Kind> Runner<K> {
         slot.open[place].bars = bars;
         verdicts
     }
+
+    /// Closes a principal's day; what comes of it goes into `out`.
+    fn close(&mut self, entity: u32, day: Day, on: On<'_>, asked: &Asked, out: &mut Closed) {
+        let (kind, lag) = (&*self.kind, self.lag);
+        let Some(slot) = self.places.known(entity) else {
+            return;
+        };
+        let Some(place) = slot.open.iter().position(|open| open.day == day) else {
+            return;
+        };
+        // Days are closed in order: no open day is before this one.
+        slot.settle(kind, day - lag);
+        let base = slot.baseline(kind, on.frozen.through);
+        let judged = Judged {
+            base: &*base,
+            open: &slot.open[place].open,
+            before: slot.day(day - 1),
+            on,
+        };
+        let amount = kind.amount(&judged);
+        *out.parts.active.entry(on.who.stream).or_default() += 1;
+        let latest = || Latest {
+            base: &slot.base,
+            pending: &slot.pending,
+        };
+        say(kind, entity, &judged, &latest, &amount, asked, out);
+        let summary = kind.close(&judged, latest(), amount, &mut out.parts);
+        let closed = slot.open.remove(place);
+        slot.pending.push((day, summary));
+        slot.settle(kind, day + 1 - lag);
+        if K::LOOKBACK {
+            slot.before = Some((day, closed.open));
+        }
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(entity);
+        }
+    }
 }
 
 /// What is said of a day that is closed, and what would be at other budgets.
@@ -287,48 +324,14 @@ impl<K: Kind> Detector for Runner<K> {
         let mut out = Closed::default();
         out.others.resize_with(asked.others.len(), Vec::new);
         let active = self.active.remove(&day).unwrap_or_default();
-        let (kind, lag) = (&*self.kind, self.lag);
         self.closed = Some(day);
         for entity in &active {
-            let Some(slot) = self.places.known(*entity) else {
-                continue;
-            };
-            let frozen = frozen.expect("a day with events was opened");
             let on = On {
                 world,
-                frozen,
+                frozen: frozen.expect("a day with events was opened"),
                 who: &names[*entity as usize],
             };
-            let stream = on.who.stream;
-            let place = slot.open.iter().position(|open| open.day == day);
-            let place = place.expect("an active principal has the day open");
-            // Days are closed in order: no open day is before this one.
-            slot.settle(kind, day - lag);
-            let base = slot.baseline(kind, frozen.through);
-            let judged = Judged {
-                base: &*base,
-                open: &slot.open[place].open,
-                before: slot.day(day - 1),
-                on,
-            };
-            let amount = kind.amount(&judged);
-            *out.parts.active.entry(stream).or_default() += 1;
-            let latest = || Latest {
-                base: &slot.base,
-                pending: &slot.pending,
-            };
-            say(kind, *entity, &judged, &latest, &amount, asked, &mut out);
-            let summary = kind.close(&judged, latest(), amount, &mut out.parts);
-            let closed = slot.open.remove(place);
-            slot.pending.push((day, summary));
-            slot.settle(kind, day + 1 - lag);
-            if K::LOOKBACK {
-                slot.before = Some((day, closed.open));
-            }
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(*entity);
-            }
+            self.close(*entity, day, on, asked, &mut out);
         }
         if K::LOOKBACK {
             self.forget_day_before(day);
@@ -394,15 +397,25 @@ impl<K: Kind> Detector for Runner<K> {
         })
     }
 
-    fn forget(&mut self, entity: u32) -> Option<Vec<EventRef>> {
-        self.places.known(entity)?;
-        let place = std::mem::replace(self.places.place(entity), Place::Nowhere);
-        let Place::Live(slot) = place else {
-            return None;
-        };
+    fn forget(&mut self, entity: u32, who: &Who, world: &World, days: &FrozenDays) -> Option<Left> {
+        let slot = self.places.known(entity)?;
         let open = slot.open.iter().map(|open| &open.open);
-        let days = open.chain(slot.before.iter().map(|(_, open)| open));
-        Some(days.flat_map(|open| self.kind.evidence(open)).collect())
+        let all = open.chain(slot.before.iter().map(|(_, open)| open));
+        let mut left = Left {
+            events: all.flat_map(|open| self.kind.evidence(open)).collect(),
+            days: BTreeMap::new(),
+        };
+        for (day, frozen) in days {
+            let on = On { world, frozen, who };
+            let mut closed = Closed::default();
+            self.close(entity, *day, on, &Asked::default(), &mut closed);
+            let said = closed.verdicts.into_iter().flat_map(|(_, said)| said);
+            if !closed.parts.is_empty() {
+                left.days.insert(*day, (closed.parts, said.collect()));
+            }
+        }
+        *self.places.place(entity) = Place::Nowhere;
+        Some(left)
     }
 
     fn erase(&mut self, theirs: &Theirs<'_>) -> usize {
