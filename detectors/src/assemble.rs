@@ -113,7 +113,7 @@ impl Assembler<'_> {
         if judge.is_some_and(|judge| judge.phase == Phase::Ledger) && verdict.surprise.is_some() {
             return muted(
                 "phase",
-                format!("the first week of judging {} entities", kind_word(who)),
+                format!("the first week of judging {} entities", who.stream.as_str()),
             );
         }
         if let Some(day) = self.book.repeats(self.entry.name, frozen.day, who, verdict) {
@@ -292,17 +292,6 @@ impl Assembler<'_> {
             late: false,
             config: self.world.settings.fingerprint.clone(),
         }
-    }
-}
-
-fn kind_word(who: &Who) -> &'static str {
-    match who.stream {
-        Stream::Person => "person",
-        Stream::Service => "service",
-        Stream::Agent => "agent",
-        Stream::Shared => "shared",
-        Stream::Company => "company",
-        Stream::Address => "address",
     }
 }
 

@@ -4,11 +4,13 @@
 //! order, the batches, the threads or the restarts by which the events came. Live and backtest
 //! both drive this and nothing else.
 
+mod evaluation;
 mod forget;
 mod observe;
 mod seal;
 mod snapshot;
 
+pub use evaluation::{Planted, Score};
 pub use forget::Forgotten;
 pub use snapshot::{RestoreError, Snapshot, StateRow};
 
@@ -58,6 +60,11 @@ pub struct SealedDay {
     pub day: Day,
     /// All its alerts, muted ones included, by id.
     pub alerts: Vec<Alert>,
+    /// What [`Core::evaluating`] asked for: the alerts at each of the other budgets; none of detectors that
+    /// take no part of the budget.
+    pub others: Vec<Vec<Alert>>,
+    /// And how surprising the day was of those who were named there.
+    pub scores: Vec<Score>,
 }
 
 /// Alpha per open day, detector and stream.
@@ -108,6 +115,7 @@ pub struct Core {
     judged: BTreeMap<(usize, Stream), [u64; 4]>,
     /// Stored rows of dedup keys, by shard and day.
     key_rows: BTreeMap<(u16, Day), u32>,
+    evaluation: Option<evaluation::Evaluation>,
 }
 
 impl Core {
@@ -144,6 +152,7 @@ impl Core {
             judged_by: None,
             judged: BTreeMap::new(),
             key_rows: BTreeMap::new(),
+            evaluation: None,
             threads,
             detectors,
             world,

@@ -3,9 +3,11 @@
 //! Invariant: [`Runner`] alone decides which days a baseline holds. A detector never sees a day
 //! later than the one it judges by, so no detector can break the order law.
 
+mod plant;
 mod runner;
 mod slot;
 
+pub use plant::{Answer, Size};
 pub use runner::Runner;
 
 use std::any::Any;
@@ -182,6 +184,11 @@ pub trait Kind: Send + Sync + 'static {
     /// Whether the day has come so far that it may have a verdict now: an integer comparison, where
     /// judging takes logarithms.
     fn reaches(&self, open: &Self::Open, bars: &Self::Bars) -> bool;
+    /// What would be said of a deed that is planted into a day with nothing else; `None` where the detector
+    /// reads no such deed of this principal. From the thresholds alone: nothing is observed for it.
+    fn plant(&self, _: &Self::Base, _: On<'_>) -> Option<Answer> {
+        None
+    }
     /// What the closed day teaches. `latest` holds all days before it.
     fn close(
         &self,
@@ -219,6 +226,28 @@ pub type FrozenDays = BTreeMap<Day, Arc<Frozen>>;
 /// One day's verdicts by index of principal.
 pub type Verdicts = Vec<(u32, Vec<Verdict>)>;
 
+/// What an evaluation wants to know of a closed day beside its verdicts.
+#[derive(Debug, Default)]
+pub struct Asked {
+    /// The day's knowledge with the judges of other budgets, rising.
+    pub others: Vec<Frozen>,
+    /// Whether the surprise of each principal is wanted.
+    pub scores: bool,
+}
+
+/// A closed day of one shard.
+#[derive(Debug, Default)]
+pub struct Closed {
+    /// What it teaches the company.
+    pub parts: Parts,
+    /// Its final verdicts.
+    pub verdicts: Verdicts,
+    /// Its verdicts at each of the other budgets.
+    pub others: Vec<Verdicts>,
+    /// Surprise by index of principal.
+    pub scores: Vec<(u32, u32)>,
+}
+
 /// One detector in one shard, whatever its kind.
 pub trait Detector: Send {
     /// See [`Kind::wants`].
@@ -236,14 +265,17 @@ pub trait Detector: Send {
         days: &FrozenDays,
         names: &[Who],
     ) -> BTreeMap<Day, Verdicts>;
-    /// Closes a day: its final verdicts and what it teaches the company.
+    /// Closes a day.
     fn seal(
         &mut self,
         world: &World,
         day: Day,
         frozen: Option<&Frozen>,
         names: &[Who],
-    ) -> (Parts, Verdicts);
+        asked: &Asked,
+    ) -> Closed;
+    /// See [`Kind::plant`]: of every principal, by index.
+    fn plant(&mut self, world: &World, frozen: &Frozen, names: &[Who]) -> Vec<(u32, Answer)>;
     /// Gives the state of the principals that changed since the last call.
     fn dirty(&mut self, give: &mut dyn FnMut(u32, &[u8]));
     /// Puts a principal's state back; `None` when the bytes are damaged. It is decoded when it is needed.

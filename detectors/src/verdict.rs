@@ -42,6 +42,18 @@ impl Stream {
         }
     }
 
+    /// The word for sentences and tables.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Person => "person",
+            Stream::Service => "service",
+            Stream::Agent => "agent",
+            Stream::Shared => "shared",
+            Stream::Company => "company",
+            Stream::Address => "address",
+        }
+    }
+
     /// `entity.kind` of an alert about it.
     pub fn entity_kind(self) -> &'static str {
         match self {

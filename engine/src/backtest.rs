@@ -5,7 +5,6 @@
 //! their order, or the number of threads.
 
 mod read;
-pub mod score;
 pub mod summary;
 
 pub use read::{Inputs, read, read_records};
@@ -15,6 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use arrow::array::RecordBatch;
 use nightjar_detectors::alert::Alert;
 use nightjar_detectors::core::{Core, SealedDay};
 use nightjar_detectors::shard::Tally;
@@ -22,6 +22,8 @@ use nightjar_detectors::time::Day;
 
 use crate::days::{DayStore, SpillError};
 use crate::decode::FormatError;
+use crate::evaluate::misses::Near;
+use crate::evaluate::score::Shown;
 use crate::intake::{SourceCounts, UnrecognisedBySource};
 use crate::pipeline::Meta;
 use crate::setup::Setup;
@@ -82,15 +84,35 @@ pub struct Judged {
     pub alerts: BTreeMap<String, Alert>,
     /// The first and the last day that had rows.
     pub span: Option<(Day, Day)>,
-    /// Days with rows.
-    pub days: usize,
+    /// Days with rows, ascending.
+    pub days: Vec<Day>,
+    /// For an evaluation: the alerts of calibrated detectors at each of the other budgets.
+    pub others: Vec<Vec<Shown>>,
+    /// And how near the days of those whom it named came.
+    pub near: Vec<Near>,
 }
 
 impl Judged {
     fn take(&mut self, sealed: Vec<SealedDay>) {
-        let alerts = sealed.into_iter().flat_map(|day| day.alerts);
-        self.alerts
-            .extend(alerts.map(|alert| (alert.id.clone(), alert)));
+        let world = self.core.world().clone();
+        for closed in sealed {
+            let alerts = closed.alerts.into_iter();
+            self.alerts
+                .extend(alerts.map(|alert| (alert.id.clone(), alert)));
+            let count = self.others.len().max(closed.others.len());
+            self.others.resize_with(count, Vec::new);
+            for (shown, alerts) in self.others.iter_mut().zip(&closed.others) {
+                let alerts = alerts.iter();
+                shown.extend(alerts.filter_map(|alert| Shown::of(alert, &world.calendar)));
+            }
+            let (detector, day) = (closed.detector, closed.day);
+            let near = closed.scores.into_iter();
+            self.near.extend(near.map(|score| Near {
+                detector,
+                day,
+                score,
+            }));
+        }
     }
 
     /// Stores the trained state in an empty folder for `run` to go on from, as it is before the last days
@@ -148,16 +170,32 @@ impl Judged {
 pub fn judge(
     setup: &Setup,
     threads: usize,
-    mut days: DayStore,
+    days: DayStore,
     stop: &AtomicBool,
     progress: &dyn Fn(Day),
 ) -> Result<Judged, BacktestError> {
+    let core = Core::new(setup.world.clone(), threads);
+    judge_by(core, days, stop, &mut |day, _| progress(day))
+}
+
+/// Like [`judge`] by an empty core; `look` sees every day's rows when they are judged.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_by(
+    core: Core,
+    mut days: DayStore,
+    stop: &AtomicBool,
+    look: &mut dyn FnMut(Day, &[RecordBatch]),
+) -> Result<Judged, BacktestError> {
     let all = days.days();
     let mut judged = Judged {
-        core: Core::new(setup.world.clone(), threads),
+        core,
         alerts: BTreeMap::new(),
         span: all.first().copied().zip(all.last().copied()),
-        days: all.len(),
+        days: all.clone(),
+        others: Vec::new(),
+        near: Vec::new(),
     };
     for day in all {
         if stop.load(Ordering::Relaxed) {
@@ -170,7 +208,7 @@ pub fn judge(
             .core
             .observe(&batches)
             .expect("the intake makes canonical batches");
-        progress(day);
+        look(day, &batches);
     }
     Ok(judged)
 }

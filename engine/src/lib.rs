@@ -15,6 +15,7 @@ pub mod decode;
 pub mod detail;
 pub mod door;
 pub mod enrich;
+pub mod evaluate;
 pub mod generate;
 pub mod grpc;
 pub mod http;

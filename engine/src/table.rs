@@ -245,7 +245,7 @@ pub fn time(text: &str, zone: Tz) -> Cow<'_, str> {
 }
 
 /// Text of a log without what a terminal would obey: controls, and marks that reverse the direction.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     let is_command = |c: char| {
         c.is_control()
             || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
-use super::{Entry, Page, Param, Step, phrase};
+use super::volume::{self, Appraised, Bars, Crossing, Deed, Key, Learned, Reading, Taught};
+use super::{Entry, Page, Param, Step, mass_download::bytes_text, phrase};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs};
+use crate::detector::{
+    Answer, Detector, Event, Judged, Kind, Latest, On, Runner, Subjects, Theirs,
+};
 use crate::event::{Activity, Method, Outcome, Row};
 use crate::evidence::{EventRef, Refs, Sample, gather};
 use crate::panes::{Panes, Span};
@@ -71,6 +73,9 @@ pub const ENTRY: Entry = Entry {
 const MEASURES: [&str; 4] = ["calls", "tokens", "bytes", "active five-minute spans"];
 const NOUNS: [&str; 4] = ["call", "token", "byte", "active five-minute span"];
 const EVIDENCE_MAX: usize = 12;
+/// Bursts that are planted: times the largest day of late, over so many panes.
+const PLANTED: [u64; 4] = [2, 3, 5, 10];
+const PLANTED_PANES: u64 = 8 * 12;
 /// Tools of one principal that are counted apart; the rest only in all.
 const TOOLS_MAX: usize = 256;
 
@@ -304,6 +309,32 @@ impl Kind for AiUsageSpike {
 
     fn reaches(&self, open: &Open, bars: &Bars) -> bool {
         bars.are_reached(&self.readings(open))
+    }
+
+    /// So many times the calls of the largest day of late, over eight hours, by one tool.
+    fn plant(&self, base: &Learned, on: On<'_>) -> Option<Answer> {
+        let largest = base.largest();
+        if largest == 0 || !base.knows(0) {
+            return None;
+        }
+        // What is left after equal shares falls into the first panes.
+        let windows = |calls: u64| {
+            Span::ALL.map(|span| {
+                let panes = u64::from(span.panes()).min(PLANTED_PANES);
+                calls / PLANTED_PANES * panes + (calls % PLANTED_PANES).min(panes)
+            })
+        };
+        let deed = Deed {
+            measure: 0,
+            floor: self.floors[0],
+            windows: &windows,
+            repeats_as: "calls ",
+        };
+        let burst = |times: u64| {
+            let name = format!("{times} times the calls of the largest day, over 8 hours");
+            (largest.saturating_mul(times), name)
+        };
+        Some(base.plant(&deed, PLANTED.map(burst), on))
     }
 
     fn close(

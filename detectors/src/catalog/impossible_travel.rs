@@ -10,7 +10,7 @@ use super::phrase::{self, OWN_NETWORKS};
 use super::{Entry, Page, Param, Step};
 use crate::alert::{Class, Severity};
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
+use crate::detector::{Answer, Detector, Event, Judged, Kind, Latest, On, Runner, Size};
 use crate::event::{Activity, Network, Outcome, Row};
 use crate::evidence::EventRef;
 use crate::time::{Day, PANE_MS};
@@ -57,6 +57,8 @@ const DAY_MS: i64 = 24 * 3_600_000;
 const EARTH_RADIUS_KM: f64 = 6371.0;
 /// Nearer than this is the same place when somebody comes back.
 const RETURN_KM: f64 = 100.0;
+/// Trips that are planted: kilometres and minutes.
+const PLANTED: [(u32, u32); 4] = [(9000, 60), (1000, 60), (1000, 90), (400, 10)];
 /// Stays of one principal and day; beyond, the latest are left out, in any order the same.
 const STAYS_MAX: usize = 512;
 
@@ -269,6 +271,28 @@ impl Kind for ImpossibleTravel {
 
     fn reaches(&self, _: &Open, (): &()) -> bool {
         true
+    }
+
+    /// A login so far from another one, so soon, with places known to the point.
+    fn plant(&self, days: &u32, on: On<'_>) -> Option<Answer> {
+        let size = |(km, minutes): (u32, u32)| {
+            let speed_kmh = (f64::from(km) / (f64::from(minutes) / 60.0)).round();
+            let is_far = self.min_distance_km <= f64::from(km);
+            Size {
+                name: format!("two logins {km} km apart within {minutes} minutes"),
+                detail: format!("{speed_kmh} km/h"),
+                amount: 0,
+                crosses: 0 < *days && is_far && self.max_speed_kmh < speed_kmh,
+                surprise: None,
+                repeats_as: "planted".to_owned(),
+            }
+        };
+        (on.who.stream == Stream::Person).then(|| Answer {
+            days: *days,
+            least: None,
+            floor: 0,
+            sizes: PLANTED.map(size).into(),
+        })
     }
 
     fn close(&self, _: &Judged<'_, Self>, _: Latest<'_, Self>, (): (), _: &mut Parts) {}

@@ -9,11 +9,11 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize, Serializer};
 
 use self::taken::{Smallest, Taken};
-use super::volume::{self, Appraised, Bars, Crossing, Key, Learned, Reading, Taught};
+use super::volume::{self, Appraised, Bars, Crossing, Deed, Key, Learned, Reading, Taught};
 use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Severity};
 use crate::company::Parts;
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
+use crate::detector::{Answer, Detector, Event, Judged, Kind, Latest, On, Runner};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{Refs, Sample, gather};
 use crate::panes::{Panes, Span};
@@ -77,6 +77,8 @@ const MEASURES: [&str; 4] = ["files", "bytes", "synced files", "synced bytes"];
 const EVIDENCE_MAX: usize = 12;
 /// Active days before files can be called new.
 const TOUCHED_DAYS: u32 = 5;
+/// Files of the thefts that are planted.
+const PLANTED: [u64; 5] = [30, 100, 300, 1000, 3000];
 
 /// The detector with its parameters.
 pub struct MassDownload {
@@ -259,6 +261,18 @@ impl Kind for MassDownload {
 
     fn reaches(&self, open: &Open, bars: &Bars) -> bool {
         bars.are_reached(&self.readings(open))
+    }
+
+    /// So many files in ten minutes, by hand.
+    fn plant(&self, base: &Learned, on: On<'_>) -> Option<Answer> {
+        let deed = Deed {
+            measure: 0,
+            floor: self.floors[0],
+            windows: &|files| [files; Span::ALL.len()],
+            repeats_as: MEASURES[0],
+        };
+        let thefts = PLANTED.map(|files| (files, format!("{files} files in 10 minutes")));
+        Some(base.plant(&deed, thefts, on))
     }
 
     fn close(

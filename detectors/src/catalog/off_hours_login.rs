@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
+use crate::detector::{Answer, Detector, Event, Judged, Kind, Latest, On, Runner, Size};
 use crate::event::{Activity, Outcome, Row};
 use crate::evidence::{Refs, Sample, gather};
 use crate::model::fixed::surprise;
@@ -181,6 +181,43 @@ impl Kind for OffHoursLogin {
 
     fn reaches(&self, open: &Open, bars: &u32) -> bool {
         hour_bits(open) & !bars != 0
+    }
+
+    /// A login in the likeliest, and in the least likely, of the hours never used.
+    fn plant(&self, base: &Learned, on: On<'_>) -> Option<Answer> {
+        if on.who.stream != Stream::Person {
+            return None;
+        }
+        let mut day = Open::default();
+        for hour in 0..24 {
+            day.hours.at(hour);
+        }
+        let is_unused = |(hour, _): &(u16, u32)| {
+            let mut counts = base.hours.counts.iter();
+            counts.all(|counts| counts[usize::from(*hour)] == 0)
+        };
+        let hours = self.surprises(base, &day, on).filter(is_unused);
+        let mut hours: Vec<(u16, u32)> = hours.collect();
+        hours.sort_by_key(|(hour, surprise)| (*surprise, *hour));
+        let needed = on.judge().map(|judge| judge.needed);
+        let size = |name: &str, (hour, surprise): &(u16, u32)| Size {
+            name: name.to_owned(),
+            detail: format!("{hour:02}:00"),
+            amount: 0,
+            crosses: needed.is_some_and(|needed| needed <= *surprise),
+            surprise: Some(*surprise),
+            repeats_as: format!("{hour:02}"),
+        };
+        let hardest = hours.first();
+        let easiest = hours.last();
+        let hardest = hardest.map(|hour| size("a login in the likeliest hour never used", hour));
+        let easiest = easiest.map(|hour| size("a login in the least likely hour never used", hour));
+        Some(Answer {
+            days: base.days,
+            least: None,
+            floor: 0,
+            sizes: hardest.into_iter().chain(easiest).collect(),
+        })
     }
 
     fn close(

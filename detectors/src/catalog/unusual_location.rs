@@ -10,7 +10,7 @@ use super::phrase::{self, OWN_NETWORKS};
 use super::{Entry, Page, Step};
 use crate::alert::{Class, Severity};
 use crate::company::{Level, Parts};
-use crate::detector::{Detector, Event, Judged, Kind, Latest, On, Runner};
+use crate::detector::{Answer, Detector, Event, Judged, Kind, Latest, On, Runner, Size};
 use crate::event::{Activity, Network, Outcome, Row};
 use crate::evidence::{Refs, Sample, gather};
 use crate::model::fixed::surprise;
@@ -49,6 +49,8 @@ const ATTRIBUTES: [(Attribute, Level, &str); 3] = [
     (Attribute::Asn, Level::Asn, "network"),
 ];
 const EVIDENCE_MAX: usize = 12;
+/// Countries nobody lives in: one of them is new to the company.
+const NOBODYS: [&str; 3] = ["BV", "HM", "TF"];
 /// Places of one principal and day; beyond, the largest by name are left out, in any order the same.
 const PLACES_MAX: usize = 256;
 
@@ -217,6 +219,43 @@ impl Kind for UnusualLocation {
     fn reaches(&self, open: &Open, bars: &usize) -> bool {
         // A full list may have got a new place for an old one.
         open.places.len() != *bars || open.places.len() == PLACES_MAX
+    }
+
+    /// A login from a country that the company knows and the person does not, and from one nobody knows.
+    fn plant(&self, base: &Learned, on: On<'_>) -> Option<Answer> {
+        if on.who.stream == Stream::Shared {
+            return None;
+        }
+        let habit = Habit::new(base, on);
+        let masses = on.frozen.masses(Attribute::Country);
+        let colleagues = masses.likeliest_unknown(&habit.own[0]);
+        let mut nobodys = NOBODYS.into_iter();
+        let nobodys = nobodys.find(|country| !masses.knows(&(*country).to_owned()));
+        let needed = on.judge().map(|judge| judge.needed);
+        let size = |name: &str, country: &str| {
+            let place = Place {
+                country: Some(country.into()),
+                region: None,
+                asn: None,
+            };
+            let surprise = habit.surprises(&place)[0].as_ref().map(|known| known.1);
+            Size {
+                name: name.to_owned(),
+                detail: country.to_owned(),
+                amount: 0,
+                crosses: needed.zip(surprise).is_some_and(|(needed, s)| needed <= s),
+                surprise,
+                repeats_as: format!("country {country}"),
+            }
+        };
+        let colleagues = colleagues.map(|c| size("a login from a country only others know", c));
+        let nobodys = nobodys.map(|c| size("a login from a country new to the company", c));
+        Some(Answer {
+            days: base.days,
+            least: None,
+            floor: 0,
+            sizes: colleagues.into_iter().chain(nobodys).collect(),
+        })
     }
 
     fn close(

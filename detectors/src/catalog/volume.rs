@@ -9,10 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use super::phrase;
 use crate::company::{Judge, Parts, SeriesKey};
-use crate::detector::{Kind, Latest, On};
+use crate::detector::{Answer, Kind, Latest, On, Size};
 use crate::model::fixed::x_of;
 use crate::model::magnitude::{
-    Bar, LEARN_CAP, Prediction, Series, magnitude_surprise, predictive, threshold_count,
+    Bar, LEARN_CAP, Prediction, Series, first, magnitude_surprise, predictive, threshold_count,
 };
 use crate::panes::Span;
 use crate::time::Day;
@@ -101,6 +101,21 @@ impl Crossing<'_> {
     }
 }
 
+/// Amounts from here on are not asked for.
+const AMOUNTS_END: u64 = 1 << 40;
+
+/// An amount that is planted, in thought, into a day.
+pub struct Deed<'d> {
+    /// Index among the detector's measures.
+    pub measure: u8,
+    /// Smaller windows never alert.
+    pub floor: u64,
+    /// See [`Learned::plant`].
+    pub windows: &'d dyn Fn(u64) -> [u64; Span::ALL.len()],
+    /// What its alert repeats.
+    pub repeats_as: &'d str,
+}
+
 /// What closed days taught about the amounts of one principal.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Learned {
@@ -147,6 +162,69 @@ impl Learned {
     /// Daily values of the last active days, oldest first.
     pub fn history(&self) -> Vec<f64> {
         self.recent.iter().map(|count| *count as f64).collect()
+    }
+
+    /// The largest of the days kept for the sparkline.
+    pub fn largest(&self) -> u64 {
+        self.recent.iter().copied().max().unwrap_or(0)
+    }
+
+    /// Whether any day had an amount of this measure.
+    pub fn knows(&self, measure: u8) -> bool {
+        let mut keys = self.series.iter().map(|(key, _)| key);
+        keys.any(|key| key.part.is_none() && key.measure == measure)
+    }
+
+    /// What would be said of amounts of one measure on a day with nothing else. `windows`: the largest window of
+    /// each length that an amount gives; none of them falls as it grows.
+    pub fn plant(
+        &self,
+        deed: &Deed<'_>,
+        amounts: impl IntoIterator<Item = (u64, String)>,
+        on: On<'_>,
+    ) -> Answer {
+        let readings = |amount: u64| {
+            let windows = Span::ALL.into_iter().zip((deed.windows)(amount));
+            let reading = |(span, count)| Reading {
+                key: Key {
+                    part: None,
+                    measure: deed.measure,
+                    span,
+                },
+                start: 0,
+                count,
+                floor: deed.floor,
+            };
+            windows.map(reading).collect::<Vec<_>>()
+        };
+        let needed = on.judge().map(|judge| judge.needed);
+        let threshold = |reading: Reading| {
+            let prediction = self.prediction(&reading, on)?;
+            threshold_count(&prediction, deed.floor, needed?)
+        };
+        let thresholds: Vec<Option<u64>> = readings(0).into_iter().map(threshold).collect();
+        let reaches = |amount: u64| {
+            let mut windows = (deed.windows)(amount).into_iter().zip(&thresholds);
+            windows.any(|(count, least)| least.is_some_and(|least| least <= count))
+        };
+        let least = first(AMOUNTS_END, reaches);
+        let size = |(amount, name): (u64, String)| {
+            let surprise = score(&self.appraise(readings(amount), on));
+            Size {
+                name,
+                detail: amount.to_string(),
+                amount,
+                crosses: least <= amount,
+                surprise: Some(surprise),
+                repeats_as: deed.repeats_as.to_owned(),
+            }
+        };
+        Answer {
+            days: self.days,
+            least: (least < AMOUNTS_END).then_some(least),
+            floor: deed.floor,
+            sizes: amounts.into_iter().map(size).collect(),
+        }
     }
 
     fn prediction(&self, reading: &Reading, on: On<'_>) -> Option<Prediction> {

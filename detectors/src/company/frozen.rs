@@ -22,7 +22,7 @@ pub enum Level {
 }
 
 /// One detector's frozen knowledge for one day.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Frozen {
     /// The day that is judged.
     pub day: Day,
@@ -109,6 +109,14 @@ impl Frozen {
     /// Peers' constants of a series; the prior where nothing is known.
     pub fn peers(&self, key: &SeriesKey) -> &Peers {
         self.peers.get(key).unwrap_or(&self.no_peers)
+    }
+
+    /// The same knowledge with the judges of another budget.
+    pub(crate) fn judged_by(&self, judges: BTreeMap<Stream, Judge>) -> Frozen {
+        Frozen {
+            judges,
+            ..self.clone()
+        }
     }
 
     /// The judge of a stream; `None` while its population is unknown.

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::{Core, SealedDay, by_shard};
-use crate::assemble::Claims;
-use crate::company::{Frozen, Judge, NOISE_SHARE, Parts, Phase, Sums, phase};
-use crate::detector::Verdicts;
+use super::evaluation::Told;
+use super::{Alphas, Core, SealedDay, by_shard};
+use crate::company::{Frozen, Judge, NOISE_SHARE, Phase, Sums, phase};
+use crate::detector::Asked;
 use crate::model::calibration::alphas;
 use crate::shard::Shard;
 use crate::time::Day;
@@ -76,7 +76,9 @@ impl Core {
             self.open(day);
         }
         let frozen = self.frozen[index].remove(&day);
-        let (mut parts, verdicts) = self.seal_shards(index, day, frozen.as_deref());
+        let asked = self.asked(index, day, frozen.as_deref());
+        let told = self.seal_shards(index, day, frozen.as_deref(), &asked);
+        let (mut parts, verdicts) = (told.parts, told.verdicts);
         self.claims.remove(&(index, day));
         let mut sealed = None;
         if let Some(frozen) = &frozen {
@@ -90,6 +92,8 @@ impl Core {
             sealed = Some(SealedDay {
                 detector: self.detectors[index].entry.name,
                 day,
+                scores: self.scores(frozen, told.scores),
+                others: self.other_alerts(index, &asked.others, &told.others),
                 alerts,
             });
         }
@@ -112,22 +116,24 @@ impl Core {
         sealed
     }
 
-    fn seal_shards(&mut self, index: usize, day: Day, frozen: Option<&Frozen>) -> (Parts, Claims) {
+    fn seal_shards(
+        &mut self,
+        index: usize,
+        day: Day,
+        frozen: Option<&Frozen>,
+        asked: &Asked,
+    ) -> Told {
         let world = &self.world;
-        let seal = |_: usize, shard: &mut Shard| -> (Parts, Vec<(crate::world::Who, Vec<_>)>) {
+        let seal = |_: usize, shard: &mut Shard| {
             let names = &shard.names;
-            let (parts, verdicts): (Parts, Verdicts) =
-                shard.detectors[index].seal(world, day, frozen, names);
-            let named = |(entity, said): (u32, Vec<_>)| (names[entity as usize].clone(), said);
-            (parts, verdicts.into_iter().map(named).collect())
+            let closed = shard.detectors[index].seal(world, day, frozen, names, asked);
+            Told::new(closed, names)
         };
-        let results = by_shard(&mut self.shards, self.threads, seal);
-        let (mut all, mut claims) = (Parts::default(), Claims::new());
-        for (parts, verdicts) in results {
-            all.merge(parts);
-            claims.extend(verdicts);
+        let mut all = Told::default();
+        for told in by_shard(&mut self.shards, self.threads, seal) {
+            all.join(told);
         }
-        (all, claims)
+        all
     }
 
     /// Freezes what a day is judged by. Does nothing for a day that is open or closed.
@@ -144,24 +150,32 @@ impl Core {
         self.first_day = Some(first);
         self.last_day = Some(self.last_day.map_or(day, |last| last.max(day)));
         if !self.alphas.contains_key(&day) {
-            let divided = self.divide_budget(day);
+            let divided = self.divide_budget(day, self.world.settings.budget_per_day);
             self.alphas.insert(day, divided);
         }
+        self.divide_others(day);
         for index in missing {
             let active = &self.detectors[index];
             let through = day - active.lag;
             let sums = self.companies[index].as_of(through);
-            let judges = self.judges(index, day, &sums);
+            let judges = self.judges(index, day, &sums, &self.alphas);
+            self.judge_others(index, day, &sums);
             let frozen = Arc::new(Frozen::new(day, (through, first), &sums, judges));
             self.frozen[index].insert(day, frozen);
         }
     }
 
-    fn judges(&self, index: usize, day: Day, sums: &Sums) -> BTreeMap<Stream, Judge> {
+    pub(super) fn judges(
+        &self,
+        index: usize,
+        day: Day,
+        sums: &Sums,
+        alphas: &Alphas,
+    ) -> BTreeMap<Stream, Judge> {
         let lag = self.detectors[index].lag;
         let first = self.companies[index].first_judged(day - lag, lag);
         let none = Default::default();
-        let alphas = &self.alphas[&day];
+        let alphas = &alphas[&day];
         let judge = |(stream, first): (&Stream, &Day)| {
             let alpha = *alphas.get(&(index, *stream))?;
             let histogram = sums.histograms.get(stream).unwrap_or(&none);
@@ -176,7 +190,7 @@ impl Core {
     }
 
     /// Alpha per detector and stream for a day, from the days that each baseline holds.
-    fn divide_budget(&self, day: Day) -> BTreeMap<(usize, Stream), f64> {
+    pub(super) fn divide_budget(&self, day: Day, budget: f64) -> BTreeMap<(usize, Stream), f64> {
         let (mut shares, mut tested) = (BTreeMap::new(), BTreeMap::new());
         let mut policy_rate = 0.0;
         for (index, active) in self.detectors.iter().enumerate() {
@@ -190,11 +204,6 @@ impl Core {
                 tested.insert((index, *stream), mean.mean(day));
             }
         }
-        alphas(
-            NOISE_SHARE * self.world.settings.budget_per_day,
-            policy_rate,
-            &tested,
-            &shares,
-        )
+        alphas(NOISE_SHARE * budget, policy_rate, &tested, &shares)
     }
 }

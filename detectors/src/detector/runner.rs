@@ -8,9 +8,10 @@ use std::sync::Arc;
 
 use super::slot::{Head, Slot};
 use super::{
-    Detector, Event, FrozenDays, Judged, Kind, Latest, Left, On, Subjects, Theirs, Verdicts,
+    Answer, Asked, Closed, Detector, Event, FrozenDays, Judged, Kind, Latest, Left, On, Subjects,
+    Theirs, Verdicts,
 };
-use crate::company::{Frozen, Parts};
+use crate::company::Frozen;
 use crate::event::Row;
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
@@ -165,14 +166,14 @@ impl<K: Kind> Runner<K> {
         verdicts
     }
 
-    /// Closes a principal's day: its final verdicts; what it teaches the company goes into `parts`.
-    fn close(&mut self, entity: u32, day: Day, on: On<'_>, parts: &mut Parts) -> Vec<Verdict> {
+    /// Closes a principal's day; what comes of it goes into `out`.
+    fn close(&mut self, entity: u32, day: Day, on: On<'_>, asked: &Asked, out: &mut Closed) {
         let (kind, lag) = (&*self.kind, self.lag);
         let Some(slot) = self.places.known(entity) else {
-            return Vec::new();
+            return;
         };
         let Some(place) = slot.open.iter().position(|open| open.day == day) else {
-            return Vec::new();
+            return;
         };
         // Days are closed in order: no open day is before this one.
         slot.settle(kind, day - lag);
@@ -184,21 +185,13 @@ impl<K: Kind> Runner<K> {
             on,
         };
         let amount = kind.amount(&judged);
-        *parts.active.entry(on.who.stream).or_default() += 1;
-        if K::STATISTICAL
-            && let Some(judge) = on.judge()
-        {
-            let score = kind.score(&amount);
-            parts.verdict(on.who.stream, score);
-            parts.judged(on.who.stream, judge.p(score));
-        }
-        let mut said = kind.verdicts(&judged, &amount);
+        *out.parts.active.entry(on.who.stream).or_default() += 1;
         let latest = || Latest {
             base: &slot.base,
             pending: &slot.pending,
         };
-        said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
-        let summary = kind.close(&judged, latest(), amount, parts);
+        say(kind, entity, &judged, &latest, &amount, asked, out);
+        let summary = kind.close(&judged, latest(), amount, &mut out.parts);
         let closed = slot.open.remove(place);
         slot.pending.push((day, summary));
         slot.settle(kind, day + 1 - lag);
@@ -209,7 +202,48 @@ impl<K: Kind> Runner<K> {
             slot.dirty = true;
             self.dirty.push(entity);
         }
+    }
+}
+
+/// What is said of a day that is closed, and what would be at other budgets.
+fn say<'l, K: Kind>(
+    kind: &K,
+    entity: u32,
+    judged: &Judged<'_, K>,
+    latest: &dyn Fn() -> Latest<'l, K>,
+    amount: &K::Amount,
+    asked: &Asked,
+    out: &mut Closed,
+) {
+    let on = judged.on;
+    if K::STATISTICAL
+        && let Some(judge) = on.judge()
+    {
+        let score = kind.score(amount);
+        out.parts.verdict(on.who.stream, score);
+        out.parts.judged(on.who.stream, judge.p(score));
+        if asked.scores {
+            out.scores.push((entity, score));
+        }
+    }
+    let verdicts = |frozen: &Frozen| {
+        let on = On { frozen, ..on };
+        let judged = Judged { on, ..*judged };
+        let mut said = kind.verdicts(&judged, amount);
+        said.extend(kind.sealed_verdicts(&judged, latest(), amount));
         said
+    };
+    let said = verdicts(on.frozen);
+    if !said.is_empty() {
+        out.verdicts.push((entity, said));
+    }
+    for (others, frozen) in out.others.iter_mut().zip(&asked.others).rev() {
+        let said = verdicts(frozen);
+        // A smaller budget says no more than a larger one.
+        if said.is_empty() {
+            break;
+        }
+        others.push((entity, said));
     }
 }
 
@@ -285,8 +319,10 @@ impl<K: Kind> Detector for Runner<K> {
         day: Day,
         frozen: Option<&Frozen>,
         names: &[Who],
-    ) -> (Parts, Verdicts) {
-        let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
+        asked: &Asked,
+    ) -> Closed {
+        let mut out = Closed::default();
+        out.others.resize_with(asked.others.len(), Vec::new);
         let active = self.active.remove(&day).unwrap_or_default();
         self.closed = Some(day);
         for entity in &active {
@@ -295,16 +331,31 @@ impl<K: Kind> Detector for Runner<K> {
                 frozen: frozen.expect("a day with events was opened"),
                 who: &names[*entity as usize],
             };
-            let said = self.close(*entity, day, on, &mut parts);
-            if !said.is_empty() {
-                verdicts.push((*entity, said));
-            }
+            self.close(*entity, day, on, asked, &mut out);
         }
         if K::LOOKBACK {
             self.forget_day_before(day);
             self.kept.insert(day, active);
         }
-        (parts, verdicts)
+        out
+    }
+
+    fn plant(&mut self, world: &World, frozen: &Frozen, names: &[Who]) -> Vec<(u32, Answer)> {
+        let (kind, unknown) = (&*self.kind, K::Base::default());
+        let mut answers = Vec::new();
+        for (entity, who) in names.iter().enumerate() {
+            let is_user = !matches!(who.stream, Stream::Company | Stream::Address);
+            if !K::SUBJECTS.users || !is_user || who.name.is_empty() {
+                continue;
+            }
+            let on = On { world, frozen, who };
+            let answer = match self.places.known(entity as u32) {
+                Some(slot) => kind.plant(&slot.baseline(kind, frozen.through), on),
+                None => kind.plant(&unknown, on),
+            };
+            answers.extend(answer.map(|answer| (entity as u32, answer)));
+        }
+        answers
     }
 
     fn dirty(&mut self, give: &mut dyn FnMut(u32, &[u8])) {
@@ -356,10 +407,11 @@ impl<K: Kind> Detector for Runner<K> {
         };
         for (day, frozen) in days {
             let on = On { world, frozen, who };
-            let mut parts = Parts::default();
-            let said = self.close(entity, *day, on, &mut parts);
-            if !parts.is_empty() {
-                left.days.insert(*day, (parts, said));
+            let mut closed = Closed::default();
+            self.close(entity, *day, on, &Asked::default(), &mut closed);
+            let said = closed.verdicts.into_iter().flat_map(|(_, said)| said);
+            if !closed.parts.is_empty() {
+                left.days.insert(*day, (closed.parts, said.collect()));
             }
         }
         *self.places.place(entity) = Place::Nowhere;

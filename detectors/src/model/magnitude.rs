@@ -227,7 +227,7 @@ pub fn threshold_count(prediction: &Prediction, floor: u64, needed: u32) -> Opti
 }
 
 /// The first of 0..end for which `reaches` holds, or `end`; it holds for all after the first.
-fn first(end: u64, reaches: impl Fn(u64) -> bool) -> u64 {
+pub fn first(end: u64, reaches: impl Fn(u64) -> bool) -> u64 {
     let (mut low, mut high) = (0, end);
     while low < high {
         let middle = low + (high - low) / 2;

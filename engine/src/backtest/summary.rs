@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use nightjar_detectors::alert::{Alert, Class, digest};
-use nightjar_detectors::catalog::CATALOG;
+use nightjar_detectors::catalog::{CATALOG, Entry};
 use nightjar_detectors::shard::Tally;
+use serde_json::{Value, json};
 
-use super::score::Score;
 use crate::intake::{Counts, SourceCounts};
 
 /// The end of a run in figures.
@@ -90,6 +90,36 @@ impl Summary {
         out
     }
 
+    /// For machines, all but the speed.
+    pub fn json(&self, budget_per_day: f64) -> Value {
+        let source = |(name, (counts, tally)): (&String, &(Counts, Tally))| {
+            let figures = json!({
+                "records": counts.records,
+                "rows": counts.rows,
+                "repeats": tally.repeats,
+                "late": tally.late,
+                "quarantined": counts.quarantined,
+                "ignored": counts.ignored,
+                "other_logins": counts.other_logins,
+            });
+            (name.clone(), figures)
+        };
+        let detector = |entry: &Entry| {
+            let [shown, muted] = self.detectors.get(entry.name).copied().unwrap_or_default();
+            let figures = json!({ "alerts": shown, "muted": muted });
+            (entry.name.to_owned(), figures)
+        };
+        json!({
+            "sources": self.sources.iter().map(source).collect::<serde_json::Map<_, _>>(),
+            "detectors": CATALOG.iter().map(detector).collect::<serde_json::Map<_, _>>(),
+            "incidents": self.incidents,
+            "incidents_by_day": self.incidents_by_day,
+            "days": self.days,
+            "budget_per_day": budget_per_day,
+            "digest": self.digest,
+        })
+    }
+
     fn write_sources(&self, out: &mut String) {
         let wide = self
             .sources
@@ -143,41 +173,4 @@ impl Summary {
         }
         out.push('\n');
     }
-}
-
-/// The score as a table for people.
-pub fn score_text(score: &Score<'_>) -> String {
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{:24} {:10} {:>6} {:>6}",
-        "scenario", "difficulty", "found", "of"
-    );
-    let mut rows = BTreeMap::<(&str, &str), [usize; 2]>::new();
-    for fate in &score.attacks {
-        let row = rows
-            .entry((&fate.label.scenario, &fate.label.difficulty))
-            .or_default();
-        row[0] += usize::from(fate.is_met());
-        row[1] += 1;
-    }
-    for ((scenario, difficulty), [found, of]) in rows {
-        let _ = writeln!(out, "{scenario:24} {difficulty:10} {found:>6} {of:>6}");
-    }
-    for fate in score.attacks.iter().filter(|fate| !fate.is_met()) {
-        let label = fate.label;
-        let _ = writeln!(
-            out,
-            "not found: {} ({}, {}) by {} at {}",
-            label.scenario, label.id, label.difficulty, label.entity, label.start
-        );
-    }
-    let noisy = score.oddities.iter().filter(|fate| fate.is_met()).count();
-    let _ = writeln!(
-        out,
-        "{noisy} of {} harmless oddities made an alert; {} incidents that no label explains\n",
-        score.oddities.len(),
-        score.unexplained_incidents
-    );
-    out
 }

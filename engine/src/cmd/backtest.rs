@@ -7,14 +7,20 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use anyhow::Context as _;
+use arrow::array::RecordBatch;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nightjar_detectors::alert::Alert;
-use nightjar_detectors::time::{Day, day_text};
+use nightjar_detectors::core::Core;
+use nightjar_detectors::time::Day;
+use serde_json::Value;
 
-use crate::backtest::score::{read_labels, score};
-use crate::backtest::summary::{Summary, score_text};
+use crate::backtest::summary::Summary;
 use crate::backtest::{self, BacktestError, Inputs, Judged, Read};
+use crate::days::DayStore;
+use crate::evaluate::labels::Labels;
+use crate::evaluate::seen::Seen;
+use crate::evaluate::{Evaluation, Wanted, sweep};
 use crate::query::Condition;
 use crate::setup::Setup;
 use crate::source::file::{self, LogFile};
@@ -31,6 +37,9 @@ const LISTED_MAX: usize = 10;
 Examples:
   nightjar backtest samples/logs -c samples/nightjar.toml --labels samples/labels.json
   nightjar backtest 'export/*.json.gz' --format m365_audit --alerts alerts.ndjson
+  nightjar backtest samples/logs -c samples/nightjar.toml --sweep      # what other budgets would give
+  nightjar backtest samples/logs -c samples/nightjar.toml --inject     # which thefts would go unnoticed, and why
+  nightjar backtest samples/logs -c samples/nightjar.toml --json | jq .incidents
   nightjar backtest logs/ --where \"source <> 'proxy' AND kind = 'person'\"
   nightjar backtest logs/2026-02 -c nightjar.toml --save-state nightjar-state   # train, then `run`")]
 pub struct BacktestArgs {
@@ -56,9 +65,21 @@ pub struct BacktestArgs {
     /// Where to write the final alerts as NDJSON; `-` is standard output
     #[arg(long, value_name = "FILE")]
     alerts: Option<PathBuf>,
-    /// What really happened, to score the alerts against
+    /// What really happened, a JSON list as `generate` writes it: recall, time to detection, false incidents by
+    /// cause, why attacks were missed, calibration
     #[arg(long, value_name = "FILE")]
     labels: Option<PathBuf>,
+    /// The curve of alerts a day, and with labels of recall, over budgets and the alphas that they give each
+    /// detector: each point is what a run with that budget gives
+    #[arg(long)]
+    sweep: bool,
+    /// Plants thefts, bursts of AI use and logins of graded size into everybody's own history, on the first weekday
+    /// after the last day, and says which would go unnoticed, for whom and why; with --json for everybody
+    #[arg(long)]
+    inject: bool,
+    /// One JSON document on standard output instead of tables
+    #[arg(long)]
+    json: bool,
     /// Folder for the trained state, for `run` to go on from; the last days stay open in it
     #[arg(long, value_name = "DIR")]
     save_state: Option<PathBuf>,
@@ -66,18 +87,18 @@ pub struct BacktestArgs {
     #[arg(long, value_name = "N")]
     threads: Option<std::num::NonZeroUsize>,
     /// Print the digest only
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "json")]
     quiet: bool,
 }
 
 /// Replays, reports, and prints the digest last.
 ///
 /// # Errors
-/// When a path means nothing, a file cannot be opened, or an output cannot be written.
+/// When a path means nothing, a file cannot be opened, labels cannot be met, or an output cannot be written.
 pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
-    let labels = args.labels.as_deref().map(read_labels).transpose()?;
+    let mut labels = args.labels.as_deref().map(Labels::read).transpose()?;
     let files = file::list(&args.paths)?;
     check_outputs(args)?;
     let threads = args
@@ -87,53 +108,104 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let condition = args.condition.as_deref();
     let condition = condition.map(Condition::parse).transpose()?;
     let condition = condition.as_ref();
-    let read = read(&setup, condition, &files, threads, args.quiet, &stop)?;
-    let Read {
-        days,
-        counts,
-        rejected,
-        unrecognised,
-        ..
-    } = read;
-    let mut judged = judge(&setup, threads, days, args.quiet, &stop)?;
+    let is_silent = args.quiet || args.json;
+    let mut read = read(&setup, condition, &files, threads, is_silent, &stop)?;
+    let days = std::mem::replace(&mut read.days, DayStore::new(0, PathBuf::new()));
+    let core = Core::new(setup.world.clone(), threads);
+    let (mut judged, seen) = replay(args, core, labels.as_ref(), days, &stop)?;
+    let is_reported = reported_days(args);
+    let left_out = labels.as_mut().zip(judged.span).map(|(labels, span)| {
+        let calendar = &setup.world.calendar;
+        labels.keep_met(&seen, span, calendar, &is_reported, condition.is_some())
+    });
+    let left_out = left_out.transpose()?.unwrap_or(0);
     if let Some(folder) = &args.save_state {
-        judged.save(&setup, &rejected, folder)?;
+        judged.save(&setup, &read.rejected, folder)?;
     }
     judged.seal_all();
     let elapsed = started.elapsed();
-    let alerts = reported(args, &judged);
-    let days = judged.days;
-    let summary = Summary::new(
-        &counts,
-        judged.tallies(),
-        alerts.iter().copied(),
-        days,
-        elapsed,
-    );
+    let alerts = reported(&judged, &is_reported);
+    let alerts: Vec<&Alert> = alerts.iter().collect();
+    let days = judged.days.iter().copied();
+    let days: Vec<Day> = days.filter(|day| is_reported(*day)).collect();
+    let all = alerts.iter().copied();
+    let summary = Summary::new(&read.counts, judged.tallies(), all, days.len(), elapsed);
     if let Some(path) = &args.alerts {
         write_alerts(path, &alerts)?;
     }
-    // Where the alerts go to standard output, everything else goes to standard error.
-    let to_stderr = args.alerts.as_deref() == Some(Path::new("-"));
-    let say = |text: &str| {
-        if to_stderr {
-            eprint!("{text}");
-            return Ok(());
-        }
-        super::print(text)
-    };
-    if !args.quiet {
-        list_rejected(&rejected);
-        super::tell_unrecognised(&unrecognised);
-        say(&summary.text(setup.config.detection.budget_per_day))?;
-        if let Some(labels) = &labels {
-            let score = score(labels, alerts.iter().copied(), &setup.world.calendar)?;
-            say(&score_text(&score))?;
-        }
+    if args.quiet {
+        say(args, &format!("digest: {}\n", summary.digest()))?;
+    } else {
+        list_rejected(&read.rejected);
+        super::tell_unrecognised(&read.unrecognised);
+        let wanted = Wanted {
+            labels: labels.as_ref(),
+            left_out,
+            user_days: seen.user_days(&is_reported),
+            sweep: args.sweep,
+            inject: args.inject,
+            alerts: &alerts,
+            days: &days,
+            is_reported: &is_reported,
+        };
+        let evaluation = Evaluation::new(&mut judged, &wanted);
+        let budget = setup.config.detection.budget_per_day;
+        say(args, &report(args, budget, &summary, &evaluation)?)?;
     }
-    say(&format!("digest: {}\n", summary.digest()))?;
     super::ensure_readable(summary.counts())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Judges the days, and looks at what the arguments ask for meanwhile.
+fn replay(
+    args: &BacktestArgs,
+    mut core: Core,
+    labels: Option<&Labels>,
+    days: DayStore,
+    stop: &AtomicBool,
+) -> anyhow::Result<(Judged, Seen)> {
+    let settings = &core.world().settings;
+    let entities = labels.map(Labels::entities).unwrap_or_default();
+    let mut seen = Seen::new(entities.clone(), &settings.tenant);
+    if args.sweep || labels.is_some() {
+        let budgets = args.sweep.then(|| sweep::budgets(settings.budget_per_day));
+        core = core.evaluating(budgets.unwrap_or_default(), entities);
+    }
+    let mut look = |day: Day, batches: &[RecordBatch]| {
+        if labels.is_some() {
+            seen.look(day, batches);
+        }
+    };
+    let judged = judge_by(core, days, args.quiet || args.json, stop, &mut look)?;
+    Ok((judged, seen))
+}
+
+/// Where the alerts go to standard output, everything else goes to standard error.
+fn say(args: &BacktestArgs, text: &str) -> anyhow::Result<()> {
+    match args.alerts.as_deref() == Some(Path::new("-")) {
+        true => eprint!("{text}"),
+        false => super::print(text)?,
+    }
+    Ok(())
+}
+
+/// All that is told, the digest last.
+fn report(
+    args: &BacktestArgs,
+    budget_per_day: f64,
+    summary: &Summary,
+    evaluation: &Evaluation,
+) -> anyhow::Result<String> {
+    if !args.json {
+        let tables = summary.text(budget_per_day) + &evaluation.text();
+        return Ok(tables + &format!("digest: {}\n", summary.digest()));
+    }
+    let mut all = summary.json(budget_per_day);
+    if let (Value::Object(all), Value::Object(more)) = (&mut all, serde_json::to_value(evaluation)?)
+    {
+        all.extend(more);
+    }
+    Ok(serde_json::to_string_pretty(&all)? + "\n")
 }
 
 /// A mistake in the name of an output is told before the work, not after it.
@@ -149,6 +221,10 @@ fn check_outputs(args: &BacktestArgs) -> anyhow::Result<()> {
             folder.display()
         );
     }
+    anyhow::ensure!(
+        !args.json || args.alerts.as_deref() != Some(Path::new("-")),
+        "--json and --alerts - both want standard output; name a file for the alerts"
+    );
     match &args.save_state {
         Some(folder) if folder.join("state.db").exists() => {
             Err(BacktestError::StateExists(folder.display().to_string()).into())
@@ -197,36 +273,52 @@ pub(super) fn read(
     Ok(read?)
 }
 
-/// Judges days behind a progress bar.
+/// Judges days of files behind a progress bar.
 pub(super) fn judge(
     setup: &Setup,
     threads: usize,
-    days: crate::days::DayStore,
+    days: DayStore,
     quiet: bool,
     stop: &AtomicBool,
+) -> anyhow::Result<Judged> {
+    let core = Core::new(setup.world.clone(), threads);
+    judge_by(core, days, quiet, stop, &mut |_, _| ())
+}
+
+/// Judges days by an empty core behind a progress bar.
+fn judge_by(
+    core: Core,
+    days: DayStore,
+    quiet: bool,
+    stop: &AtomicBool,
+    look: &mut dyn FnMut(Day, &[RecordBatch]),
 ) -> anyhow::Result<Judged> {
     let bar = bar(
         days.days().len() as u64,
         quiet,
         "judging {wide_bar} {pos}/{len} days {eta}",
     );
-    let judged = backtest::judge(setup, threads, days, stop, &|_| bar.inc(1));
+    let judged = backtest::judge_by(core, days, stop, &mut |day, batches| {
+        look(day, batches);
+        bar.inc(1);
+    });
     bar.finish_and_clear();
     Ok(judged?)
 }
 
-/// The alerts of the days that are to be reported.
-fn reported<'a>(args: &BacktestArgs, judged: &'a Judged) -> Vec<&'a Alert> {
+/// Whether a day is to be reported.
+fn reported_days(args: &BacktestArgs) -> impl Fn(Day) -> bool + use<> {
     let epoch = chrono::NaiveDate::default();
     let day = |date: chrono::NaiveDate| (date - epoch).num_days() as Day;
-    let from = args.from.map(|date| day_text(day(date)));
-    let to = args.to.map(|date| day_text(day(date)));
-    let is_reported = |alert: &&Alert| {
-        let day = judged.day_of(alert).map(day_text);
-        from.as_ref().is_none_or(|from| Some(from) <= day.as_ref())
-            && to.as_ref().is_none_or(|to| day.as_ref() <= Some(to))
-    };
-    judged.alerts.values().filter(is_reported).collect()
+    let (from, to) = (args.from.map(day), args.to.map(day));
+    move |day| from.is_none_or(|from| from <= day) && to.is_none_or(|to| day <= to)
+}
+
+/// The alerts of the days that are to be reported.
+fn reported(judged: &Judged, is_reported: &dyn Fn(Day) -> bool) -> Vec<Alert> {
+    let all = judged.alerts.values();
+    let within = all.filter(|alert| judged.day_of(alert).is_some_and(is_reported));
+    within.cloned().collect()
 }
 
 fn write_alerts(path: &Path, alerts: &[&Alert]) -> anyhow::Result<()> {

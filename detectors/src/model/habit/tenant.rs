@@ -132,6 +132,17 @@ impl<K: Ord + Clone> TenantMasses<K> {
         self.mass.keys()
     }
 
+    /// The tenant's most probable value that the user does not know.
+    pub fn likeliest_unknown(&self, user: &OwnMasses<'_, K>) -> Option<&K> {
+        let mut best: Option<(&K, f64)> = None;
+        for (value, mass) in self.mass.iter().filter(|(value, _)| !user.knows(value)) {
+            if best.is_none_or(|(_, known)| known < *mass) {
+                best = Some((value, *mass));
+            }
+        }
+        best.map(|(value, _)| value)
+    }
+
     /// Whether the tenant knows a value.
     pub fn knows(&self, value: &K) -> bool {
         self.mass.contains_key(value)
