@@ -293,6 +293,7 @@ const AWS: Format = Format {
         "requestParameters.policyArn",
         "requestParameters.policyName",
         "requestParameters.roleName",
+        "requestParameters.roleArn",
         "requestParameters.groupName",
     ],
     typed: &[
