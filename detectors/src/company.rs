@@ -134,6 +134,8 @@ pub const KNOWN_ENTITY_DAYS: u64 = 10;
 pub struct Company {
     base: Sums,
     pending: BTreeMap<Day, Parts>,
+    /// What forgotten principals did on days that are still open: sums without a name.
+    orphaned: BTreeMap<Day, Parts>,
     /// First day on which a stream was judged.
     first_judged: BTreeMap<Stream, Day>,
     /// Last closed day; `None` before any.
@@ -148,8 +150,11 @@ impl Company {
     }
 
     /// Closes a day. `k`: the baseline of day d holds the days up to d - k.
-    pub fn seal(&mut self, day: Day, parts: Parts, k: i32) {
+    pub fn seal(&mut self, day: Day, mut parts: Parts, k: i32) {
         self.sealed = Some(day);
+        if let Some(orphaned) = self.orphaned.remove(&day) {
+            parts.merge(orphaned);
+        }
         self.started |= !parts.is_empty();
         if !self.started {
             return;
@@ -166,6 +171,11 @@ impl Company {
                 }
             }
         }
+    }
+
+    /// Keeps what a forgotten principal adds to an open day.
+    pub(crate) fn adopt(&mut self, day: Day, parts: Parts) {
+        self.orphaned.entry(day).or_default().merge(parts);
     }
 
     /// The sums of the days up to `through`.

@@ -88,6 +88,14 @@ impl Theirs<'_> {
     }
 }
 
+/// What is left of a principal who was forgotten.
+pub struct Left {
+    /// The events that the company or others may show.
+    pub events: Vec<EventRef>,
+    /// What the open days would have taught the company and said of the principal, had they been closed.
+    pub days: BTreeMap<Day, (Parts, Vec<Verdict>)>,
+}
+
 /// The circumstances of a judgement: day, principal, company.
 #[derive(Debug, Clone, Copy)]
 pub struct On<'a> {
@@ -244,8 +252,14 @@ pub trait Detector: Send {
     fn touch_all(&mut self);
     /// Whether all rows that were put back, and not needed since, can be decoded.
     fn is_readable(&self) -> bool;
-    /// Removes a principal; the events that the company may show of it, or `None` where nothing is kept.
-    fn forget(&mut self, entity: u32) -> Option<Vec<EventRef>>;
+    /// Removes a principal; what stays, or `None` where nothing is kept. `days`: all open days.
+    fn forget(
+        &mut self,
+        entity: u32,
+        who: &Who,
+        world: &World,
+        days: &FrozenDays,
+    ) -> Option<Left>;
     /// Takes a person's events out of all open days; how many.
     fn erase(&mut self, theirs: &Theirs<'_>) -> usize;
     /// Bytes that the state of all principals takes when stored.

@@ -79,7 +79,7 @@ fn talkative(args: &[&str]) -> std::process::Command {
 /// every object.
 fn planted(format: &Format, record: &Value) -> Value {
     walk(record, "", &|path, value| {
-        if format.may_stay(path) {
+        if format.may_stay(record, path) {
             value.clone()
         } else {
             marked(value)
@@ -174,12 +174,12 @@ fn variants(format: &Format, record: &Value) -> Vec<Vec<u8>> {
         let swapped = |by: Value| {
             let swap = |at: &str, value: &Value| match at == path {
                 true => by.clone(),
-                false if format.may_stay(at) => value.clone(),
+                false if format.may_stay(record, at) => value.clone(),
                 false => marked(value),
             };
             walk(record, "", &swap).to_string().into_bytes()
         };
-        if format.may_stay(&path) {
+        if format.may_stay(record, &path) {
             all.push(swapped(Value::Null));
             all.push(swapped(json!({(MARKED_KEY): [MARKER, {(MARKER): MARKER}]})));
         }

@@ -7,10 +7,12 @@ use std::collections::BTreeSet;
 
 use super::Core;
 use super::snapshot::{StateRow, entity_key, row};
+use crate::assemble::Claims;
 use crate::catalog::CATALOG;
-use crate::detector::Theirs;
+use crate::detector::{Left, Theirs};
 use crate::shard::{route_of, shard_of};
-use crate::verdict::Stream;
+use crate::time::Day;
+use crate::verdict::{Stream, Verdict};
 use crate::world::Who;
 
 /// What was removed.
@@ -34,30 +36,31 @@ impl Core {
     pub fn forget(&mut self, name: &str) -> Forgotten {
         let mut forgotten = Forgotten::default();
         let number = shard_of(route_of(self.world.seed, name));
-        let shard = &mut self.shards[number];
         for stream in [
             Stream::Person,
             Stream::Service,
             Stream::Agent,
             Stream::Shared,
         ] {
-            let key = entity_key(&Who {
+            let who = Who {
                 stream,
                 name: name.into(),
-            });
+            };
+            let key = entity_key(&who);
             // Also of detectors that are switched off, whose rows are stored but not read.
             let rows = CATALOG
                 .iter()
                 .map(|entry| row(number, &entry.name.into(), key.clone(), None));
             forgotten.rows.extend(rows);
-            let Some(entity) = shard.forget(stream, name) else {
-                continue;
-            };
-            let kept = shard.detectors.iter_mut().map(|d| d.forget(entity));
-            for events in kept.flatten() {
+            for (index, left) in self.remove(number, &who) {
                 forgotten.states += 1;
-                let keys = events.into_iter().map(|event| (event.time, event.uid));
+                let keys = left.events.into_iter().map(|event| (event.time, event.uid));
                 forgotten.events.extend(keys);
+                for (day, (mut parts, said)) in left.days {
+                    parts.incidents = self.incidents(index, day, &who, said);
+                    self.companies[index].adopt(day, parts);
+                }
+                self.is_changed = true;
             }
         }
         let events = &forgotten.events;
@@ -76,5 +79,32 @@ impl Core {
             claims.retain(|who, _| &*who.name != name);
         }
         forgotten
+    }
+
+    /// What each detector had of a principal, who is gone then.
+    fn remove(&mut self, number: usize, who: &Who) -> Vec<(usize, Left)> {
+        let shard = &mut self.shards[number];
+        let Some(entity) = shard.forget(who.stream, &who.name) else {
+            return Vec::new();
+        };
+        let detectors = shard.detectors.iter_mut().enumerate();
+        let left = detectors.filter_map(|(index, detector)| {
+            let left = detector.forget(entity, who, &self.world, &self.frozen[index])?;
+            Some((index, left))
+        });
+        left.collect()
+    }
+
+    /// The incidents that a principal's open day counts for in the budget.
+    fn incidents(&self, index: usize, day: Day, who: &Who, said: Vec<Verdict>) -> u64 {
+        let active = &self.detectors[index];
+        let Some(frozen) = self.frozen[index].get(&day).filter(|_| !active.entry.statistical) else {
+            return 0;
+        };
+        let claims = Claims::from([(who.clone(), said)]);
+        let alerts = self.assembler(index).alerts(frozen, &claims);
+        // Of a copy: what the principal was told of may not be repeated by anybody else.
+        let mut book = self.book.clone();
+        book.enter(active.entry.name, day, &claims, &alerts)
     }
 }

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::slot::{Head, Slot};
-use super::{Detector, Event, FrozenDays, Judged, Kind, Latest, On, Subjects, Theirs, Verdicts};
+use super::{
+    Detector, Event, FrozenDays, Judged, Kind, Latest, Left, On, Subjects, Theirs, Verdicts,
+};
 use crate::company::{Frozen, Parts};
 use crate::event::Row;
-use crate::evidence::EventRef;
 use crate::time::Day;
 use crate::verdict::{Stream, Verdict};
 use crate::world::{Who, World};
@@ -163,6 +164,53 @@ impl<K: Kind> Runner<K> {
         slot.open[place].bars = bars;
         verdicts
     }
+
+    /// Closes a principal's day: its final verdicts; what it teaches the company goes into `parts`.
+    fn close(&mut self, entity: u32, day: Day, on: On<'_>, parts: &mut Parts) -> Vec<Verdict> {
+        let (kind, lag) = (&*self.kind, self.lag);
+        let Some(slot) = self.places.known(entity) else {
+            return Vec::new();
+        };
+        let Some(place) = slot.open.iter().position(|open| open.day == day) else {
+            return Vec::new();
+        };
+        // Days are closed in order: no open day is before this one.
+        slot.settle(kind, day - lag);
+        let base = slot.baseline(kind, on.frozen.through);
+        let judged = Judged {
+            base: &*base,
+            open: &slot.open[place].open,
+            before: slot.day(day - 1),
+            on,
+        };
+        let amount = kind.amount(&judged);
+        *parts.active.entry(on.who.stream).or_default() += 1;
+        if K::STATISTICAL
+            && let Some(judge) = on.judge()
+        {
+            let score = kind.score(&amount);
+            parts.verdict(on.who.stream, score);
+            parts.judged(on.who.stream, judge.p(score));
+        }
+        let mut said = kind.verdicts(&judged, &amount);
+        let latest = || Latest {
+            base: &slot.base,
+            pending: &slot.pending,
+        };
+        said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+        let summary = kind.close(&judged, latest(), amount, parts);
+        let closed = slot.open.remove(place);
+        slot.pending.push((day, summary));
+        slot.settle(kind, day + 1 - lag);
+        if K::LOOKBACK {
+            slot.before = Some((day, closed.open));
+        }
+        if !slot.dirty {
+            slot.dirty = true;
+            self.dirty.push(entity);
+        }
+        said
+    }
 }
 
 impl<K: Kind> Detector for Runner<K> {
@@ -240,58 +288,16 @@ impl<K: Kind> Detector for Runner<K> {
     ) -> (Parts, Verdicts) {
         let (mut parts, mut verdicts) = (Parts::default(), Verdicts::new());
         let active = self.active.remove(&day).unwrap_or_default();
-        let (kind, lag) = (&*self.kind, self.lag);
         self.closed = Some(day);
         for entity in &active {
-            let Some(slot) = self.places.known(*entity) else {
-                continue;
-            };
-            let frozen = frozen.expect("a day with events was opened");
             let on = On {
                 world,
-                frozen,
+                frozen: frozen.expect("a day with events was opened"),
                 who: &names[*entity as usize],
             };
-            let stream = on.who.stream;
-            let place = slot.open.iter().position(|open| open.day == day);
-            let place = place.expect("an active principal has the day open");
-            // Days are closed in order: no open day is before this one.
-            slot.settle(kind, day - lag);
-            let base = slot.baseline(kind, frozen.through);
-            let judged = Judged {
-                base: &*base,
-                open: &slot.open[place].open,
-                before: slot.day(day - 1),
-                on,
-            };
-            let amount = kind.amount(&judged);
-            *parts.active.entry(stream).or_default() += 1;
-            if K::STATISTICAL
-                && let Some(judge) = on.judge()
-            {
-                let score = kind.score(&amount);
-                parts.verdict(stream, score);
-                parts.judged(stream, judge.p(score));
-            }
-            let mut said = kind.verdicts(&judged, &amount);
-            let latest = || Latest {
-                base: &slot.base,
-                pending: &slot.pending,
-            };
-            said.extend(kind.sealed_verdicts(&judged, latest(), &amount));
+            let said = self.close(*entity, day, on, &mut parts);
             if !said.is_empty() {
                 verdicts.push((*entity, said));
-            }
-            let summary = kind.close(&judged, latest(), amount, &mut parts);
-            let closed = slot.open.remove(place);
-            slot.pending.push((day, summary));
-            slot.settle(kind, day + 1 - lag);
-            if K::LOOKBACK {
-                slot.before = Some((day, closed.open));
-            }
-            if !slot.dirty {
-                slot.dirty = true;
-                self.dirty.push(*entity);
             }
         }
         if K::LOOKBACK {
@@ -340,15 +346,30 @@ impl<K: Kind> Detector for Runner<K> {
         })
     }
 
-    fn forget(&mut self, entity: u32) -> Option<Vec<EventRef>> {
-        self.places.known(entity)?;
-        let place = std::mem::replace(self.places.place(entity), Place::Nowhere);
-        let Place::Live(slot) = place else {
-            return None;
-        };
+    fn forget(
+        &mut self,
+        entity: u32,
+        who: &Who,
+        world: &World,
+        days: &FrozenDays,
+    ) -> Option<Left> {
+        let slot = self.places.known(entity)?;
         let open = slot.open.iter().map(|open| &open.open);
-        let days = open.chain(slot.before.iter().map(|(_, open)| open));
-        Some(days.flat_map(|open| self.kind.evidence(open)).collect())
+        let all = open.chain(slot.before.iter().map(|(_, open)| open));
+        let mut left = Left {
+            events: all.flat_map(|open| self.kind.evidence(open)).collect(),
+            days: BTreeMap::new(),
+        };
+        for (day, frozen) in days {
+            let on = On { world, frozen, who };
+            let mut parts = Parts::default();
+            let said = self.close(entity, *day, on, &mut parts);
+            if !parts.is_empty() {
+                left.days.insert(*day, (parts, said));
+            }
+        }
+        *self.places.place(entity) = Place::Nowhere;
+        Some(left)
     }
 
     fn erase(&mut self, theirs: &Theirs<'_>) -> usize {

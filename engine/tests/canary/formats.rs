@@ -3,6 +3,8 @@
 //!
 //! Invariant: a place that is not listed may never be seen. An element of a list goes by the name it bears.
 
+use serde_json::Value;
+
 use crate::{ai_formats, saas, schema_formats, web_formats};
 
 /// One format.
@@ -13,7 +15,7 @@ pub struct Format {
     pub source: &'static str,
     /// Records.
     pub samples: &'static [&'static str],
-    /// Places whose text leaves as it is.
+    /// Places whose text leaves as it is; `PLACE of KEY=VALUE` only in records that say so.
     pub texts: &'static [&'static str],
     /// Places of which a time, number, address, flag or known word leaves, or that only decide.
     pub typed: &'static [&'static str],
@@ -21,8 +23,15 @@ pub struct Format {
 
 impl Format {
     /// Is this place read, so that a record needs it as it is?
-    pub fn may_stay(&self, path: &str) -> bool {
-        self.is_typed(path) || self.texts.iter().any(|pattern| is_like(pattern, path))
+    pub fn may_stay(&self, record: &Value, path: &str) -> bool {
+        let is_text = |pattern: &&str| match pattern.split_once(" of ") {
+            Some((pattern, of)) => {
+                let (key, value) = of.split_once('=').unwrap_or((of, ""));
+                record[key] == value && is_like(pattern, path)
+            }
+            None => is_like(pattern, path),
+        };
+        self.is_typed(path) || self.texts.iter().any(is_text)
     }
 
     /// Is this place read, though its text never leaves?
@@ -215,6 +224,8 @@ const M365: Format = Format {
         "ModifiedProperties[Role_DisplayName].NewValue",
         "ModifiedProperties[ConsentAction_Permissions].NewValue",
         "Target[*].ID",
+        // Of files it is their address, of the directory's records an account.
+        "ObjectId of Workload=AzureActiveDirectory",
         "Parameters[ForwardTo].Value",
         "Parameters[ForwardingSmtpAddress].Value",
     ],
@@ -233,6 +244,7 @@ const M365: Format = Format {
         "ExtendedProperties[*].Name",
         "DeviceProperties[*].Name",
         "Parameters[*].Name",
+        "Target[*].Type",
         "ModifiedProperties[*].Name",
     ],
 };
