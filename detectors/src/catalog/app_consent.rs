@@ -18,7 +18,7 @@ pub const ENTRY: Entry = Entry {
     activities: &[Activity::AppConsent, Activity::AccountChange],
     attack: &["T1528", "T1098.001"],
     family: "privilege",
-    needs: &[&["user"], &["app"]],
+    needs: &[&["user"], &["app", "target_user"]],
     params: &[],
     statistical: false,
     share: 0.0,

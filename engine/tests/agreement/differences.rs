@@ -20,11 +20,27 @@ pub struct Difference {
     check: Check,
     /// Events from which on ours tells, where the thresholds are all that differs.
     pub ours: Option<usize>,
-    #[expect(
-        dead_code,
-        reason = "read by people, and printed where a difference is gone"
-    )]
     reason: &'static str,
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Difference {
+            rule, test, reason, ..
+        } = self;
+        let test = if test.is_empty() { "all tests" } else { test };
+        let check = match self.check {
+            Check::True => "true",
+            Check::False => "false",
+            Check::Fewer => "one fewer",
+        };
+        let ours = self.ours.map(|ours| format!(" (ours: {ours})"));
+        write!(
+            out,
+            "{rule}, {test}, {check}: {reason}{}",
+            ours.unwrap_or_default()
+        )
+    }
 }
 
 impl Difference {
