@@ -3,8 +3,10 @@
 //! Invariant: counts only; no value of a row is kept except the names of users, to count them.
 
 mod advice;
+mod words;
 
 pub use advice::advice;
+pub use words::{UnknownWord, UnknownWords, Words};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;

@@ -1,10 +1,10 @@
 //! Flags: consent to an application that is new to the company and may read mail, files or the directory;
-//! new keys of an application. Why: an application needs no password. Method: policy and the company's
-//! list. Blind to: what an application does with its rights.
+//! new keys of an application, or of somebody else's account. Why: an application needs no password. Method:
+//! policy and the company's list. Blind to: what an application does with its rights.
 
 use std::sync::Arc;
 
-use super::rule::{Case, Rule, Ruled, Sign};
+use super::rule::{Case, Finding, Rule, Ruled, Sign};
 use super::{Entry, Page, Step};
 use crate::alert::Severity;
 use crate::detector::{Detector, Event, Runner};
@@ -15,19 +15,19 @@ use crate::verdict::{Stream, Verdict};
 /// The catalog's line.
 pub const ENTRY: Entry = Entry {
     name: "app_consent",
-    activities: &[Activity::AppConsent],
+    activities: &[Activity::AppConsent, Activity::AccountChange],
     attack: &["T1528", "T1098.001"],
     family: "privilege",
-    needs: &[&["user"], &["app"]],
+    needs: &[&["user"], &["app", "target_user"]],
     params: &[],
     statistical: false,
     share: 0.0,
     page: Page {
-        flags: "consent to an application that nobody in the company had consented to, with scopes that open mail, files or the directory; consent for the whole company; a new secret or certificate of an application",
+        flags: "consent to an application that nobody in the company had consented to, with scopes that open mail, files or the directory; consent for the whole company; a new secret or certificate of an application; a new key of somebody else's account",
         why: "an application that was let in once reads mail without a password and without a second factor, and stays when the password is changed",
-        method: "policy: the application is not the platform's own (`first_party_apps`) and not one that the company has had in closed days. New with risky scopes (`risky_scopes`): medium, for the whole company high. Known, but with risky scopes for the whole company: medium. A new secret or certificate: medium, unless the same principal did it in 120 days. New with other scopes, or with scopes nobody tells: muted as evidence. Many people at once are one alert about the company. Eager",
+        method: "policy: the application is not the platform's own (`first_party_apps`) and not one that the company has had in closed days. New with risky scopes (`risky_scopes`): medium, for the whole company high. Known, but with risky scopes for the whole company: medium. A new secret or certificate: medium, unless the same principal did it in 120 days; so is a key made for another account, but evidence when a service makes it that made keys or consented on 5 days before. A key of one's own is daily work. New with other scopes, or with scopes nobody tells: muted as evidence. Many people at once are one alert about the company. Eager",
         blind_to: "what the application does afterwards; whether its publisher is verified; scopes that a log leaves out; applications that were there before Nightjar look new once",
-        fields: "time, user, activity, app, object (scopes), method (admin, user, credential)",
+        fields: "time, user, activity, app, object (scopes), method (admin, user, credential), target_user (whose key it is)",
         example: "ana@example.com consented to pdf helper, which nobody in the company had used (1 event, from 203.0.113.7 (NL)); it may use: mail.read",
     },
     make: |_, lag| -> Box<dyn Detector> { Box::new(Runner::new(Arc::new(Ruled(AppConsent)), lag)) },
@@ -39,11 +39,30 @@ struct AppConsent;
 const RISKY: u16 = 1;
 const FOR_ALL: u16 = 2;
 const KEYS: u16 = 4;
+/// The key is an account's, and the value its name.
+const ACCOUNT: u16 = 8;
+/// Days with consents or keys after which a service is one that makes keys.
+const MAKES_KEYS_DAYS: u32 = 5;
+
+/// The account that somebody else made a key for.
+fn account_of<'a>(row: &Row<'a>) -> Option<&'a str> {
+    let is_key =
+        row.activity() == Activity::AccountChange && row.method() == Some(Method::Credential);
+    row.target_user()
+        .filter(|target| is_key && row.user() != Some(target))
+}
 
 impl Rule for AppConsent {
     const LISTS: Option<Attribute> = Some(Attribute::App);
 
+    fn lists(&self, finding: &Finding) -> bool {
+        !finding.has(ACCOUNT)
+    }
+
     fn wants(&self, row: &Row<'_>, _: Stream) -> bool {
+        if row.activity() == Activity::AccountChange {
+            return row.outcome() != Outcome::Failure && account_of(row).is_some();
+        }
         row.outcome() != Outcome::Failure
             && row.app().is_some()
             && !matches!(
@@ -53,6 +72,12 @@ impl Rule for AppConsent {
     }
 
     fn sign<'a>(&self, event: &Event<'a>) -> Option<Sign<'a>> {
+        if let Some(account) = account_of(&event.row) {
+            return Some(Sign {
+                value: format!("account {account}").into(),
+                marks: KEYS | ACCOUNT,
+            });
+        }
         let policy = &event.world.settings.policy;
         let app = event.row.app()?;
         if policy.first_party_apps.contains(&app.to_lowercase()) {
@@ -77,6 +102,9 @@ impl Rule for AppConsent {
 
     fn judge(&self, case: &Case<'_>) -> Option<Verdict> {
         let (finding, app) = (case.finding, case.value);
+        if finding.has(ACCOUNT) {
+            return Some(key_of_account(case));
+        }
         let (risky, for_all) = (finding.has(RISKY), finding.has(FOR_ALL));
         let is_new = !case.on.frozen.knows(Attribute::App, app);
         let new_keys = finding.has(KEYS) && !case.is_known_value();
@@ -135,6 +163,44 @@ fn quiet(case: &Case<'_>, is_new: bool, risky: bool, for_all: bool) -> String {
     }
 }
 
+fn key_of_account(case: &Case<'_>) -> Verdict {
+    let (who, known) = (case.on.who, case.known);
+    let account = case.finding.targets.text("an account");
+    let makes_keys = who.stream == Stream::Service && MAKES_KEYS_DAYS <= known.days;
+    let is_usual = makes_keys || case.is_known_value();
+    let verdict = Verdict {
+        summary: format!(
+            "{} made a key for {account}, another account ({})",
+            who.name,
+            case.how()
+        ),
+        also: case.also(),
+        next_steps: vec![
+            format!(
+                "ask {} what {account} needs the key for, by another way than the account",
+                who.name
+            )
+            .into(),
+            format!("look at what was done with the key, and at what {account} may do").into(),
+            "delete the key if nobody needs it".into(),
+        ],
+        quiet: format!(
+            "a key for {account} from {} in the 120 days before, or a service that makes keys on {MAKES_KEYS_DAYS} days or more",
+            who.name
+        ),
+        ..case.verdict(if is_usual {
+            Severity::Low
+        } else {
+            Severity::Medium
+        })
+    };
+    if is_usual {
+        case.evidence_only(verdict)
+    } else {
+        verdict
+    }
+}
+
 fn sentence(case: &Case<'_>, is_new: bool) -> String {
     let (finding, app, name) = (case.finding, case.value, &case.on.who.name);
     let policy = &case.on.world.settings.policy;
@@ -167,7 +233,7 @@ fn sentence(case: &Case<'_>, is_new: bool) -> String {
 mod tests {
     use super::super::rehearsal::{Trial, trial_with};
     use super::*;
-    use crate::event::Draft;
+    use crate::event::{Draft, Kind};
     use Severity::{High, Medium};
 
     fn consents() -> Trial {
@@ -239,6 +305,59 @@ mod tests {
             );
         }
         assert_eq!(trial.severities(), [Some(Medium), None, None]);
+    }
+
+    fn key(user: &'static str, target: Option<&'static str>, kind: Kind) -> Draft<'static> {
+        Draft {
+            activity: Some(Activity::AccountChange),
+            target_user: target,
+            kind: Some(kind),
+            ..consent(user, "iam", "", Method::Credential)
+        }
+    }
+
+    /// One's own key, and what is no key, are nothing; another account's is told once, and never as an application.
+    #[test]
+    fn a_key_for_another_account_is_told() {
+        let mut trial = consents();
+        let other = || key("ops", Some("svc-report"), Kind::Person);
+        let password = Draft {
+            method: Some(Method::Password),
+            ..other()
+        };
+        let refused = Draft {
+            outcome: Some(Outcome::Failure),
+            ..other()
+        };
+        for row in [
+            key("ana", Some("ana"), Kind::Person),
+            key("ana", None, Kind::Person),
+            password,
+            refused,
+        ] {
+            trial.add(0, 600, row);
+        }
+        trial.add(1, 600, other());
+        trial.add(60, 600, other());
+        trial.add(61, 600, key("ops", Some("svc-mail"), Kind::Person));
+        assert_eq!(trial.severities(), [Some(Medium), None, Some(Medium)]);
+    }
+
+    /// A pipeline that makes accounts makes their keys.
+    #[test]
+    fn a_service_that_makes_keys_is_evidence() {
+        let mut trial = consents();
+        let accounts = ["a", "b", "c", "d", "e", "f", "g"];
+        for (day, account) in accounts.into_iter().enumerate() {
+            trial.add(
+                2 * day as i32,
+                600,
+                key("pipeline", Some(account), Kind::Service),
+            );
+        }
+        let told = trial.severities().into_iter().flatten().count();
+        assert!((4..7).contains(&told), "{told}");
+        assert_eq!(told, 5);
     }
 
     #[test]

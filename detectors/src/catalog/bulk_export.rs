@@ -21,7 +21,7 @@ pub const ENTRY: Entry = Entry {
     statistical: false,
     share: 0.0,
     page: Page {
-        flags: "one event that exports everything: a personal archive (Takeout), a Vault or e-discovery result, a workspace, a mailbox, a repository as an archive",
+        flags: "one event that exports everything: a personal archive (Takeout), a Vault or e-discovery result, a workspace, a mailbox, a repository as an archive, secrets by the batch",
         why: "one click takes what a thousand downloads would, and no count of files shows it",
         method: "policy: a download whose method is export. High the first time in 120 days that this person exports from this application; what somebody did before is muted as evidence. One alert a person, application and day. Eager",
         blind_to: "exports that a log does not tell from a download; service accounts, whose exports are backups; what an export held",

@@ -42,7 +42,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a column that a detector needs, that a source filled and that is empty in all its events of the day",
         why: "a vendor renames a field, a collector drops one: nothing fails, and a detector sees nothing from that day on",
-        method: "per source and activity the columns that a detector that is switched on needs (of a group one is enough): filled in `filled_percent` of the rows of the last 14 days with events (from 5 days on), and in none of the day's, of which there are `min_rows`. One alert a source and day, which names the columns and the detectors that are blind now. Medium. Sealed",
+        method: "per source and activity the columns that a detector that is switched on needs (of a group one is enough): filled in `filled_percent` of the rows of the last 14 days with events (from 5 days on), and in none of the day's, of which there are `min_rows`. One alert a source and day, which names the columns and the detectors that are blind now; each loss is told once, until 14 days with events have passed. Medium. Sealed",
         blind_to: "a column that is filled with something else or only now and then; a column that was never filled (`nightjar coverage` says so); the first five days of a source",
         fields: "time, source, activity, and what the catalog's detectors need",
         example: "okta no longer says country in login (of 310 events none, before 97 %): unusual_location cannot judge them",
@@ -156,7 +156,10 @@ impl FieldMissing {
         for group in groups {
             let columns: Vec<usize> = group.iter().map(|name| place(name)).collect();
             let share = past.of(&columns) as f64 / past.rows.max(1) as f64;
-            if today.of(&columns) == 0 && self.filled_share <= share {
+            // A day that was judged so before has said it.
+            let is_said = |day: &Filled| self.min_rows <= day.rows && day.of(&columns) == 0;
+            let is_lost = today.of(&columns) == 0 && self.filled_share <= share;
+            if is_lost && !before.iter().any(is_said) {
                 lost.push((group.join(" or "), share));
             }
         }
@@ -228,6 +231,7 @@ impl Kind for FieldMissing {
         for (source, activities) in &judged.open.0 {
             let (mut parts, mut blind, mut rows) = (Vec::new(), BTreeSet::new(), 0);
             let (mut quiet, mut shares) = (Vec::new(), Vec::new());
+            let mut what = String::new();
             for (activity, today) in activities {
                 let Some(before) = judged.base.0.get(&(source.clone(), *activity)) else {
                     continue;
@@ -257,6 +261,7 @@ impl Kind for FieldMissing {
                 };
                 blind.extend(readers().filter(is_blind).map(|entry| entry.name));
                 for (columns, share) in lost {
+                    what += &format!("{} {columns}\n", activity.as_str());
                     parts.push(format!(
                         "{columns} in {} (of {} none, before {:.0} %)",
                         activity.as_str(),
@@ -280,6 +285,7 @@ impl Kind for FieldMissing {
                         quiet.join(" and "),
                         phrase::count(self.min_rows, "event")
                     ),
+                    same_as: what,
                     ..verdict(source, summary, rows, judged)
                 });
             }
@@ -375,6 +381,34 @@ mod tests {
     fn a_column_that_is_empty_from_one_day_on_is_told() {
         let want = "trial no longer says method in mailbox_rule (of 25 events none, before 100 %): mailbox_rule cannot judge them";
         assert_eq!(said(8, 25, false), [want]);
+    }
+
+    /// However long it stays away; another one that goes later is told too.
+    #[test]
+    fn a_loss_is_told_once_and_another_one_too() {
+        let mut trial = company();
+        for day in 0..8 {
+            day_of(&mut trial, day, 25, true);
+        }
+        for day in 8..14 {
+            day_of(&mut trial, day, 25, false);
+        }
+        let nobody = Draft {
+            activity: Some(Activity::MailboxRule),
+            ..Draft::default()
+        };
+        trial.add_times(14, 500, 25, nobody);
+        let alerts = trial.end();
+        let shown = alerts.iter().filter(|alert| !alert.is_muted());
+        let told: Vec<&str> = shown.map(|alert| alert.summary.as_str()).collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        for column in ["method", "user"] {
+            let says = format!("says {column}");
+            assert!(
+                told.iter().any(|summary| summary.contains(&says)),
+                "{told:?}"
+            );
+        }
     }
 
     /// What is there, what is rare, what is new, and what was always empty.

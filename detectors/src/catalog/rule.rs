@@ -50,6 +50,10 @@ pub trait Rule: Send + Sync + 'static {
     /// The attribute under which the company remembers the values of findings.
     const LISTS: Option<Attribute> = None;
 
+    /// Whether the company remembers the value of this one.
+    fn lists(&self, _: &Finding) -> bool {
+        true
+    }
     /// Whether an event may be a sign, or teaches that the principal is active.
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool;
     /// What it is a sign of, if of anything.
@@ -297,7 +301,9 @@ impl<R: Rule> Ruled<R> {
         for (value, finding) in &open.findings {
             taught.values.push(mark_of(seed, value));
             taught.most = taught.most.max(finding.amount);
-            if let Some(attribute) = R::LISTS {
+            if let Some(attribute) = R::LISTS
+                && self.0.lists(finding)
+            {
                 let users = parts.values.entry(attribute).or_default();
                 users.entry(value.to_string()).or_default()[0] += 1;
             }

@@ -8,7 +8,7 @@ use nightjar_detectors::event::Events;
 use serde_json::json;
 
 use super::rows;
-use crate::coverage::{Coverage, DetectorReport, SourceReport};
+use crate::coverage::{Coverage, DetectorReport, SourceReport, Words};
 use crate::logins::ProviderLogins;
 use crate::setup::Setup;
 use crate::table::Columns;
@@ -18,7 +18,8 @@ use crate::table::Columns;
 #[command(after_help = "\
 Examples:
   nightjar coverage samples/logs -c samples/nightjar.toml
-  nightjar coverage export/ --json | jq '.sources[].detectors'")]
+  nightjar coverage export/ --json | jq '.sources[].detectors'
+  nightjar coverage export/ --json | jq '.unknown'   # roles, labels and tools that nobody has decided about")]
 pub struct CoverageArgs {
     /// Log files, folders of them, or patterns
     #[arg(required = true, value_name = "PATH")]
@@ -42,18 +43,30 @@ pub fn run(args: &CoverageArgs) -> anyhow::Result<ExitCode> {
     let stop = crate::interrupt::flag();
     let setup = Setup::load(args.config.as_deref())?.with_format(args.format.as_deref())?;
     let mut coverage = Coverage::default();
+    let mut words = Words::new(&setup);
     let read = rows::read(&setup, &args.paths, true, &stop, &mut |source, batch, _| {
-        coverage.take(source, &Events::new(batch)?);
+        let events = Events::new(batch)?;
+        coverage.take(source, &events);
+        words.take(source, &events);
         Ok(())
     })?;
     let report = coverage.report(&|format| columns_of(&setup, format));
     let logins = setup.logins.report(coverage.logins(), &read.other_logins);
     let blind = coverage.blind(&report);
+    let unknown = words.report();
     if args.json {
-        let all = json!({ "sources": report, "blind": blind, "logins": logins });
+        let all = json!({
+            "sources": report,
+            "blind": blind,
+            "logins": logins,
+            "unknown": unknown,
+        });
         super::print(&(serde_json::to_string_pretty(&all)? + "\n"))?;
     } else {
-        let text = sources(&report, &read.counts) + "\n" + &findings(&report, &blind, &logins);
+        let mut text = sources(&report, &read.counts) + "\n" + &findings(&report, &blind, &logins);
+        for words in &unknown {
+            text += &(words.sentence() + "\n");
+        }
         super::print(&text)?;
     }
     super::tell_unrecognised(&read.unrecognised);

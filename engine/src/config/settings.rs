@@ -448,7 +448,7 @@ mod tests {
             "[state]\ndir = \"/elsewhere\"\ncheckpoint_every = \"1s\"",
             "[grpc]\nlisten = \"127.0.0.1:1\"",
             "[admission]\nidle_after = \"never\"\nfuture_limit = \"1h\"",
-            "[detectors.mass_download]\nenabled = true\nmin_objects = 25",
+            "[detectors.mass_download]\nenabled = true\nmin_objects = 20",
             "[logins]\nokta = \"all\"",
             "zone = \"utc\"\ntenant = \"default\"",
         ] {

@@ -305,6 +305,7 @@ const AWS: Format = Format {
         "requestParameters.policyArn",
         "requestParameters.policyName",
         "requestParameters.roleName",
+        "requestParameters.roleArn",
         "requestParameters.groupName",
     ],
     typed: &[

@@ -32,8 +32,14 @@ const CONTENT: [&str; 21] = [
     "description",
 ];
 
-/// Words for what was done that the vendor chooses, not people: they decide, and never leave.
-const DECIDES: [(&str, &str); 3] = [
+/// Words for what was done that the vendor chooses, not people, and settings: they decide, and never leave.
+const DECIDES: [(&str, &str); 9] = [
+    ("auth0", "data.details.response.statusCode"),
+    ("auth0", "details.response.statusCode"),
+    ("auth0", "data.details.response.body.enabled"),
+    ("auth0", "details.response.body.enabled"),
+    ("auth0", "data.details.response.body[0]"),
+    ("auth0", "details.response.body[0]"),
     ("auth0", "data.description"),
     ("auth0", "description"),
     ("duo", "description"),

@@ -4,7 +4,7 @@ use super::super::{Diary, GROWS};
 use super::Oddity;
 use nightjar_detectors::event::{Activity, Method};
 
-pub const ALL: &[Oddity] = &[mailbox_rules, new_factor, consent, grants];
+pub const ALL: &[Oddity] = &[mailbox_rules, new_factor, consent, grants, key_for_another];
 
 fn mailbox_rules(diary: &mut Diary<'_>) {
     let minute = 600 + diary.dice.roll(200);
@@ -36,6 +36,13 @@ fn consent(diary: &mut Diary<'_>) {
         event.object = Some("openid Mail.Read".into());
         event.method = Some(method);
     }
+}
+
+fn key_for_another(diary: &mut Diary<'_>) {
+    let event = diary.add(640, Activity::AccountChange);
+    event.app = Some("iam");
+    event.method = Some(Method::Credential);
+    event.target_user = Some("person5@example.com".into());
 }
 
 /// One powerful role, and many small ones for somebody who has had a few before.
