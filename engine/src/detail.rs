@@ -1,9 +1,10 @@
-//! One alert whole, for whoever has to decide about it.
+//! One alert whole, or one incident as its story, for whoever has to decide about it.
 //!
-//! Invariant: everything that the alert says of itself is there, and nothing of it commands the terminal.
+//! Invariant: everything that it says of itself is there, and nothing of it commands the terminal.
 
 use chrono_tz::Tz;
 use nightjar_detectors::alert::{Alert, Entity};
+use nightjar_detectors::incident::Incident;
 
 use crate::table::{printable, time};
 
@@ -60,6 +61,47 @@ pub fn alert_detail(alert: &Alert, zone: Tz) -> String {
             marks(alert)
         ),
     );
+    lines.0
+}
+
+/// The incident on many lines: what was found in the order of events, and what to do.
+pub fn incident_detail(incident: &Incident, zone: Tz) -> String {
+    let mut lines = Lines::default();
+    lines.put("incident", &incident.id);
+    let (severity, score) = (incident.severity.as_str(), incident.score);
+    lines.put("severity", &format!("{severity}, score {score:.1}"));
+    let entity = &incident.entity;
+    lines.put("entity", &format!("{} {}", entity.kind, entity.id));
+    let also = incident.also.iter().map(|e| format!("{} {}", e.kind, e.id));
+    lines.put("also", &also.collect::<Vec<_>>().join(", "));
+    for (number, chapter) in incident.story.iter().enumerate() {
+        let muted = match chapter.muted.as_str() {
+            "" => String::new(),
+            reason => format!(" (muted: {reason})"),
+        };
+        let at = time(&chapter.time, zone);
+        let (severity, detector) = (chapter.severity.as_str(), &chapter.detector);
+        lines.put(
+            if number == 0 { "story" } else { "" },
+            &format!(
+                "{at}  {severity:<8}  {detector}: {}{muted}",
+                chapter.summary
+            ),
+        );
+    }
+    for (number, family) in incident.families.iter().enumerate() {
+        let (name, p, detectors) = (&family.name, family.p_value, family.detectors.join(", "));
+        lines.put(
+            if number == 0 { "evidence" } else { "" },
+            &format!("{name}: p {p}, {detectors}"),
+        );
+    }
+    for (number, step) in incident.next_steps.iter().enumerate() {
+        let word = if number == 0 { "do" } else { "" };
+        lines.put(word, &format!("{}. {step}", number + 1));
+    }
+    lines.put("attack", &incident.attack.join(", "));
+    lines.put("state", &incident.state);
     lines.0
 }
 
@@ -141,6 +183,22 @@ mod tests {
             "evidence  1 of 187 events\n",
             "  m365  m365/0@7  u\n",
             "muted     repeat: book\n",
+        ] {
+            assert!(text.contains(line), "{line}{text}");
+        }
+    }
+
+    /// The story names each finding at its time, and what to do is numbered.
+    #[test]
+    fn an_incident_is_a_story() {
+        let (one, two) = (alert("a", 187), muted(alert("b", 1)));
+        let incident = Incident::of(&[&two, &one]).unwrap();
+        let text = incident_detail(&incident, Tz::Europe__Berlin);
+        for line in [
+            "severity  high, score ",
+            "story     2026-03-02 15:11  high      mass_download: ana@example.com downloaded ",
+            "downloaded 1 files (muted: repeat)\n",
+            "do        1. ask her\n",
         ] {
             assert!(text.contains(line), "{line}{text}");
         }

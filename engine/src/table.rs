@@ -141,46 +141,6 @@ pub fn incident_line(incident: &Incident, look: &Look) -> String {
     )
 }
 
-/// An incident as its story: what was found, in the order of events, and what to do.
-pub fn incident_story(incident: &Incident, look: &Look) -> String {
-    let mut text = incident_line(incident, look) + "\n";
-    let families = incident.families.iter().map(|family| {
-        let (name, p) = (printable(&family.name), family.p_value);
-        format!("{name} (p {p}: {})", family.detectors.join(", "))
-    });
-    let families: Vec<String> = families.collect();
-    text += &format!("  incident   {}\n", printable(&incident.id));
-    if !families.is_empty() {
-        text += &format!("  evidence   {}\n", printable(&families.join("; ")));
-    }
-    let also = incident.also.iter().map(|e| format!("{} {}", e.kind, e.id));
-    let also: Vec<String> = also.collect();
-    if !also.is_empty() {
-        text += &format!("  also       {}\n", printable(&also.join(", ")));
-    }
-    if !incident.attack.is_empty() {
-        text += &format!("  ATT&CK     {}\n", printable(&incident.attack.join(", ")));
-    }
-    for chapter in &incident.story {
-        let muted = match chapter.muted.as_str() {
-            "" => String::new(),
-            reason => format!("  (muted: {reason})"),
-        };
-        text += &format!(
-            "  {}  {:<8}  {:<18}  {}{}\n",
-            time(&chapter.time, look.zone),
-            chapter.severity.as_str(),
-            printable(&chapter.detector),
-            printable(&chapter.summary),
-            printable(&muted),
-        );
-    }
-    for (number, step) in incident.next_steps.iter().enumerate() {
-        text += &format!("  {}. {}\n", number + 1, printable(step));
-    }
-    text
-}
-
 fn marks(alert: &Alert) -> String {
     let mut marks = String::new();
     if let Some(suppressed) = &alert.suppressed {
@@ -300,9 +260,8 @@ mod tests {
         assert!(line.starts_with("\x1b[31mhigh    \x1b[0m  2026"));
     }
 
-    /// The story names each finding at its time, and what to do is numbered.
     #[test]
-    fn an_incident_is_a_story() {
+    fn an_incident_is_a_line_too() {
         let (one, two) = (alert("a", 187), muted(alert("b", 1)));
         let incident = Incident::of(&[&two, &one]).unwrap();
         let line = incident_line(&incident, &LOOK);
@@ -311,14 +270,6 @@ mod tests {
             incident_heads().find("SUMMARY"),
             line.find("ana@example.com downloaded 187")
         );
-        let story = incident_story(&incident, &LOOK);
-        assert!(story.contains("(muted: repeat)"), "{story}");
-        assert_eq!(
-            story.matches("ana@example.com downloaded").count(),
-            3,
-            "{story}"
-        );
-        assert!(story.contains("\n  1. "), "{story}");
         let withdrawn = Incident::of(&[&two]).unwrap();
         assert!(incident_line(&withdrawn, &LOOK).ends_with("(withdrawn)"));
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::volume::{self, Appraised, Bars, Crossing, Deed, Key, Learned, Reading, Taught};
-use super::{Entry, Page, Param, Step, mass_download::bytes_text, phrase};
+use super::{Entry, Page, Param, Step, phrase};
 use crate::alert::{Class, Entity, Severity};
 use crate::company::Parts;
 use crate::detector::{

@@ -264,7 +264,7 @@ impl Kind for MassDownload {
     }
 
     /// So many files in ten minutes, by hand.
-    fn plant(&self, base: &Learned, on: On<'_>) -> Option<Answer> {
+    fn plant(&self, base: &Known, on: On<'_>) -> Option<Answer> {
         let deed = Deed {
             measure: 0,
             floor: self.floors[0],
@@ -272,7 +272,7 @@ impl Kind for MassDownload {
             repeats_as: MEASURES[0],
         };
         let thefts = PLANTED.map(|files| (files, format!("{files} files in 10 minutes")));
-        Some(base.plant(&deed, thefts, on))
+        Some(base.amounts.plant(&deed, thefts, on))
     }
 
     fn close(

@@ -13,25 +13,24 @@ use nightjar_detectors::alert::{Alert, Entity, Severity, digest};
 use nightjar_detectors::incident::Incident;
 
 use super::watch::{ADDRESS, SeverityArg};
-use crate::detail::alert_detail;
+use crate::detail::{alert_detail, incident_detail};
 use crate::grpc::client::Client;
 use crate::store::alerts::{AlertReader, Filter};
-use crate::table::{Look, alert_line, heads, incident_heads, incident_line, incident_story};
+use crate::table::{Look, alert_line, heads, incident_heads, incident_line};
 
 const EXAMPLES: &str = "Examples:
   nightjar alerts
-  nightjar alerts 3f2a9c1e                        # one alert whole: why, what to do, the evidence
+  nightjar alerts 3f2a9c1e             # one alert, or one incident, whole: why, what to do, the evidence
   nightjar alerts --severity high --json
   nightjar alerts --incidents
-  nightjar alerts --incident 61179f5e --state nightjar-state
   nightjar alerts --state nightjar-state --digest";
 
 /// The alerts of a running service, or of a state folder.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXAMPLES)]
 pub struct AlertsArgs {
-    /// Only this alert, whole: its id or the beginning of it.
-    #[arg(value_name = "ID", conflicts_with_all = ["digest", "severity", "detector", "entity", "muted"])]
+    /// Only this alert, or this incident as its story: the id or the beginning of it.
+    #[arg(value_name = "ID", conflicts_with_all = ["digest", "incidents", "severity", "detector", "entity", "muted"])]
     pub id: Option<String>,
     /// Address of the service.
     #[arg(long, value_name = "URL", default_value = ADDRESS)]
@@ -48,10 +47,6 @@ pub struct AlertsArgs {
     /// Incidents instead of alerts: all of one principal on one day.
     #[arg(long)]
     pub incidents: bool,
-    /// One incident as its story: what was found in the order of events, and what to do. The first
-    /// digits of its id are enough.
-    #[arg(long, value_name = "ID", conflicts_with_all = ["digest", "severity", "detector", "entity", "muted"])]
-    pub incident: Option<String>,
     /// The least severity.
     #[arg(long, value_enum, default_value_t = SeverityArg::Info)]
     pub severity: SeverityArg,
@@ -69,8 +64,7 @@ pub struct AlertsArgs {
 impl AlertsArgs {
     fn filter(&self) -> Filter {
         // Whether an incident is shown, and what all belongs to it, is seen from all alerts.
-        let is_whole = self.digest || self.id.is_some();
-        if is_whole || self.incidents || self.incident.is_some() {
+        if self.digest || self.incidents || self.id.is_some() {
             return Filter::default();
         }
         Filter {
@@ -111,13 +105,17 @@ pub fn run(args: &AlertsArgs) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Only those whose id begins so.
+/// Only those whose id begins so; without one those whose incident's does.
 fn keep_named(id: Option<&str>, alerts: &mut Vec<Alert>) -> anyhow::Result<()> {
     let Some(id) = id else { return Ok(()) };
-    alerts.retain(|alert| alert.id.starts_with(id));
+    let is_alert = alerts.iter().any(|alert| alert.id.starts_with(id));
+    alerts.retain(|alert| {
+        let named = if is_alert { &alert.id } else { &alert.incident };
+        named.starts_with(id)
+    });
     anyhow::ensure!(
         !alerts.is_empty(),
-        "no alert has an id that begins with {id}; `nightjar alerts --muted` shows them all"
+        "no alert and no incident has an id that begins with {id}; `nightjar alerts --muted` shows all alerts"
     );
     Ok(())
 }
@@ -151,7 +149,8 @@ fn print(
     if args.digest {
         return writeln!(out, "digest: {}", digest(alerts));
     }
-    if args.incidents || args.incident.is_some() {
+    let is_of = |id: &String| alerts.iter().any(|alert| alert.id.starts_with(id));
+    if args.incidents || args.id.as_ref().is_some_and(|id| !is_of(id)) {
         return print_incidents(args, &incidents(args, alerts), look, out);
     }
     if args.json {
@@ -183,14 +182,12 @@ fn incidents(args: &AlertsArgs, alerts: &[Alert]) -> Vec<Incident> {
     let mut all = nightjar_detectors::incident::incidents(alerts);
     let is_named = |entity: &Entity| args.entity.as_ref().is_none_or(|id| *id == entity.id);
     all.retain(|incident| {
-        let id = args.incident.as_deref().unwrap_or_default();
         let mut entities = std::iter::once(&incident.entity).chain(&incident.also);
         let mut speaks = incident
             .families
             .iter()
             .flat_map(|family| &family.detectors);
-        incident.id.starts_with(id)
-            && Severity::from(args.severity) <= incident.severity
+        Severity::from(args.severity) <= incident.severity
             && entities.any(is_named)
             && (args.detector.is_empty() || speaks.any(|name| args.detector.contains(name)))
     });
@@ -210,17 +207,18 @@ fn print_incidents(
         }
         return Ok(());
     }
-    if args.incident.is_some() {
-        for incident in incidents {
-            write!(out, "{}", incident_story(incident, look))?;
+    if args.id.is_some() {
+        for (number, incident) in incidents.iter().enumerate() {
+            let gap = if number == 0 { "" } else { "\n" };
+            write!(out, "{gap}{}", incident_detail(incident, look.zone))?;
         }
-    } else {
-        if !incidents.is_empty() {
-            writeln!(out, "{}", incident_heads())?;
-        }
-        for incident in incidents {
-            writeln!(out, "{}", incident_line(incident, look))?;
-        }
+        return Ok(());
+    }
+    if !incidents.is_empty() {
+        writeln!(out, "{}", incident_heads())?;
+    }
+    for incident in incidents {
+        writeln!(out, "{}", incident_line(incident, look))?;
     }
     let plural = if incidents.len() == 1 { "" } else { "s" };
     writeln!(out, "{} incident{plural}", incidents.len())
@@ -275,10 +273,8 @@ mod tests {
         );
         let table = printed(folder.path(), &["--incidents"]);
         assert!(table.ends_with("\n1 incident\n"), "{table}");
-        let story = printed(folder.path(), &["--incident", "i"]);
+        let story = printed(folder.path(), &["i"]);
         assert!(story.contains("(muted: repeat)"), "{story}");
-        let none = printed(folder.path(), &["--incident", "other"]);
-        assert_eq!(none, "0 incidents\n");
         let json = printed(folder.path(), &["--json", "--detector", "mass_download"]);
         let read: Alert = serde_json::from_str(json.trim_end()).unwrap();
         assert_eq!(
