@@ -43,17 +43,72 @@ impl Assembler<'_> {
         let mut alerts = Vec::new();
         for (who, verdicts) in claims {
             for verdict in verdicts {
-                let overlay = self.overlay(frozen, who, verdict, &causes);
+                let overlay = self
+                    .explained(frozen, who, verdict, claims, &causes)
+                    .or_else(|| self.overlay(frozen, who, verdict, &causes));
                 alerts.push(self.alert(frozen, who, verdict, overlay));
             }
         }
-        for (cause, members) in &causes {
-            let (who, verdict) = self.company_verdict(frozen, cause, members);
+        for (who, verdict) in self.company_verdicts(frozen, &causes) {
             let overlay = self.overlay(frozen, &who, &verdict, &BTreeMap::new());
             alerts.push(self.alert(frozen, &who, &verdict, overlay));
         }
         alerts.sort_by(|a, b| a.id.cmp(&b.id));
         alerts
+    }
+
+    /// The verdicts, and what is said of the company instead of its members: what a later alert may repeat.
+    pub fn told(&self, frozen: &Frozen, claims: &Claims) -> Claims {
+        let mut told = claims.clone();
+        let causes = self.common_causes(frozen, claims);
+        for (who, verdict) in self.company_verdicts(frozen, &causes) {
+            told.entry(who).or_default().push(verdict);
+        }
+        told
+    }
+
+    fn company_verdicts(
+        &self,
+        frozen: &Frozen,
+        causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
+    ) -> Vec<(Who, Verdict)> {
+        let causes = causes.iter();
+        causes
+            .map(|(cause, members)| self.company_verdict(frozen, cause, members))
+            .collect()
+    }
+
+    /// An amount of the whole company that is mostly one principal's, who has an alert of the same
+    /// detector and time: one deed is one incident.
+    fn explained(
+        &self,
+        frozen: &Frozen,
+        who: &Who,
+        verdict: &Verdict,
+        claims: &Claims,
+        causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
+    ) -> Option<Suppressed> {
+        if who.stream != Stream::Company || verdict.surprise.is_none() {
+            return None;
+        }
+        let others = claims
+            .iter()
+            .filter(|(who, _)| who.stream != Stream::Company);
+        let pairs = others.flat_map(|(who, all)| all.iter().map(move |verdict| (who, verdict)));
+        let is_shown = |who: &Who, member: &Verdict| {
+            let overlay = self.overlay(frozen, who, member, causes);
+            overlay.is_none_or(|overlay| overlay.effect != "muted")
+        };
+        let (member, cause) = pairs
+            .filter(|(_, member)| makes_most_of(member, verdict))
+            .filter(|(who, member)| is_shown(who, member))
+            .max_by_key(|(_, member)| member.surprise)?;
+        let entity = entity_of(member, cause);
+        Some(Suppressed {
+            effect: "muted".into(),
+            reason: "one_principal".into(),
+            by: self.id(frozen, &entity, &cause.value),
+        })
     }
 
     /// Causes that more than max(5, 10 % of the active) principals share.
@@ -164,7 +219,13 @@ impl Assembler<'_> {
             surprise: members.iter().filter_map(|(_, v)| v.surprise).max(),
             class: Class::Detection,
             severity: Severity::Medium,
-            overlay: None,
+            // What none of them would be told of is not told of all.
+            overlay: first.overlay.clone().filter(|(effect, _, _)| {
+                let is_muted = |(_, member): &(&Who, &Verdict)| {
+                    member.overlay.as_ref().is_some_and(|o| o.0 == "muted")
+                };
+                *effect == "muted" && members.iter().all(is_muted)
+            }),
             about: None,
             also: Vec::new(),
             summary: format!(
@@ -229,10 +290,7 @@ impl Assembler<'_> {
         verdict: &Verdict,
         suppressed: Option<Suppressed>,
     ) -> Alert {
-        let entity = verdict.about.clone().unwrap_or_else(|| Entity {
-            kind: who.stream.entity_kind().into(),
-            id: who.name.to_string(),
-        });
+        let entity = entity_of(who, verdict);
         let tenant = self.world.settings.tenant.clone();
         let judge = frozen
             .judge(who.stream)

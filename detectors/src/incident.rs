@@ -14,6 +14,9 @@ use crate::model::combine::combine;
 /// Families of evidence, in the order in which they are told.
 const FAMILIES: [&str; 6] = ["access", "place", "device", "time", "volume", "privilege"];
 
+/// What an incident tells at most of each: a person reads no more, and it has to fit into a message.
+const TOLD_MAX: usize = 50;
+
 /// The p that stands for a statement without one (physics, policy, rules), by its severity: how often
 /// an ordinary day of an ordinary person should give such a statement.
 const NOMINAL_P: [f64; 5] = [1e-1, 1e-2, 1e-3, 1e-4, 1e-6];
@@ -43,7 +46,9 @@ pub struct Incident {
     pub summary: String,
     /// The families that speak, each once.
     pub families: Vec<Family>,
-    /// Its alerts in the order of their first events.
+    /// Its alerts, muted ones too.
+    pub alert_count: u32,
+    /// Its alerts in the order of their first events; of more than 50 the gravest.
     pub story: Vec<Chapter>,
     /// The earliest `detected_at` of its shown alerts.
     pub detected_at: String,
@@ -126,7 +131,7 @@ impl Incident {
         let families = families(if is_open { &telling } else { &[] });
         let mut steps = gravest.next_steps.clone();
         for step in told.iter().flat_map(|alert| &alert.next_steps) {
-            if !steps.contains(step) {
+            if steps.len() < TOLD_MAX && !steps.contains(step) {
                 steps.push(step.clone());
             }
         }
@@ -143,10 +148,11 @@ impl Incident {
             severity: severity(&shown),
             score: score(&families),
             entity: gravest.entity.clone(),
-            also: also.into_iter().collect(),
+            also: also.into_iter().take(TOLD_MAX).collect(),
             summary: summary(gravest, told),
             families,
-            story: all.iter().map(|alert| chapter(alert)).collect(),
+            alert_count: u32::try_from(all.len()).unwrap_or(u32::MAX),
+            story: story(&all),
             detected_at: least(told, |alert| &alert.detected_at),
             first_event_time: least(told, |alert| &alert.first_event_time),
             last_event_time: told
@@ -231,6 +237,15 @@ fn summary(gravest: &Alert, told: &[&Alert]) -> String {
     format!("{}; also {}", gravest.summary, names.join(", "))
 }
 
+/// In the order of `all`: what is shown goes before what is muted, the grave before the rest.
+fn story(all: &[&Alert]) -> Vec<Chapter> {
+    let mut places: Vec<usize> = (0..all.len()).collect();
+    places.sort_by_key(|at| (all[*at].is_muted(), std::cmp::Reverse(weight(all[*at]))));
+    places.truncate(TOLD_MAX);
+    places.sort_unstable();
+    places.into_iter().map(|at| chapter(all[at])).collect()
+}
+
 fn chapter(alert: &Alert) -> Chapter {
     let suppressed = alert.suppressed.as_ref().filter(|_| alert.is_muted());
     Chapter {
@@ -311,6 +326,24 @@ mod tests {
         let mut reversed = all.to_vec();
         reversed.reverse();
         assert_eq!(incidents(&reversed), found);
+    }
+
+    /// However much was found, an incident stays readable, and its gravest findings are in it.
+    #[test]
+    fn of_very_many_the_gravest_are_told() {
+        let minor = (0..200).map(|n| alert("off_hours_login", Severity::Low, n % 60));
+        let minor = minor.enumerate().map(|(n, alert)| Alert {
+            id: format!("{n:03}"),
+            next_steps: vec![format!("step {n}")],
+            ..alert
+        });
+        let mut all: Vec<Alert> = minor.collect();
+        all.push(alert("mass_download", Severity::High, 59));
+        let found = incidents(&all);
+        assert_eq!(found[0].alert_count, 201);
+        assert_eq!((found[0].story.len(), found[0].next_steps.len()), (50, 50));
+        let is_told = |chapter: &Chapter| chapter.detector == "mass_download";
+        assert!(found[0].story.iter().any(is_told));
     }
 
     /// More families never lower the score, and one finding alone keeps its own severity.

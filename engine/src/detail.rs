@@ -89,6 +89,13 @@ pub fn incident_detail(incident: &Incident, zone: Tz) -> String {
             ),
         );
     }
+    let told = incident.story.len();
+    if told < incident.alert_count as usize {
+        lines.put(
+            "",
+            &format!("the gravest {told} of {}", incident.alert_count),
+        );
+    }
     for (number, family) in incident.families.iter().enumerate() {
         let (name, p, detectors) = (&family.name, family.p_value, family.detectors.join(", "));
         lines.put(

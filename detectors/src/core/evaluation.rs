@@ -194,12 +194,8 @@ impl Core {
                 ..self.assembler(index)
             };
             let alerts = assembler.alerts(frozen, claims);
-            book.enter(
-                self.detectors[index].entry.name,
-                frozen.day,
-                claims,
-                &alerts,
-            );
+            let told = assembler.told(frozen, claims);
+            book.enter(self.detectors[index].entry.name, frozen.day, &told, &alerts);
             all.push(alerts);
         }
         self.evaluation = Some(evaluation);

@@ -83,9 +83,10 @@ impl Core {
         let mut sealed = None;
         if let Some(frozen) = &frozen {
             let alerts = self.assembler(index).alerts(frozen, &verdicts);
-            let incidents =
-                self.book
-                    .enter(self.detectors[index].entry.name, day, &verdicts, &alerts);
+            let told = self.assembler(index).told(frozen, &verdicts);
+            let incidents = self
+                .book
+                .enter(self.detectors[index].entry.name, day, &told, &alerts);
             if !self.detectors[index].entry.statistical {
                 parts.incidents = incidents;
             }

@@ -151,6 +151,7 @@ pub fn incident_to_message(incident: Incident) -> pb::Incident {
                 p_value: family.p_value,
             })
             .collect(),
+        alert_count: incident.alert_count,
         story: incident.story.into_iter().map(chapter_to_message).collect(),
         detected_at: incident.detected_at,
         first_event_time: incident.first_event_time,
@@ -188,6 +189,7 @@ pub fn to_incident(message: pb::Incident) -> Result<Incident, ConvertError> {
                 p_value: family.p_value,
             })
             .collect(),
+        alert_count: message.alert_count,
         story: story.collect::<Result<_, _>>()?,
         detected_at: message.detected_at,
         first_event_time: message.first_event_time,
