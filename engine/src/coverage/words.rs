@@ -150,11 +150,12 @@ impl Tally {
     }
 
     fn most(&self) -> Vec<UnknownWord> {
-        let mut all: Vec<(&Box<str>, &u64)> = self.names.iter().collect();
-        all.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
-        let word = |(name, rows): (&Box<str>, &u64)| UnknownWord {
-            name: name.to_string(),
-            rows: *rows,
+        let names = self.names.iter();
+        let mut all: Vec<(&str, u64)> = names.map(|(name, rows)| (&**name, *rows)).collect();
+        all.sort_by(|a, b| b.1.cmp(&a.1).then(a.0.cmp(b.0)));
+        let word = |(name, rows): (&str, u64)| UnknownWord {
+            name: name.to_owned(),
+            rows,
         };
         all.into_iter().take(LISTED_MAX).map(word).collect()
     }

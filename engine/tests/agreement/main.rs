@@ -46,12 +46,6 @@ impl Replay {
         };
         self.alerts.iter().any(|alert| is_told(&alert))
     }
-
-    /// Whether it has kept something as evidence only.
-    pub fn keeps(&self, detector: &str) -> bool {
-        let is_kept = |alert: &Alert| alert.detector == detector && alert.is_muted();
-        self.alerts.iter().any(is_kept)
-    }
 }
 
 /// Replays the records of one source.
