@@ -353,6 +353,21 @@ impl Assembler<'_> {
     }
 }
 
+fn entity_of(who: &Who, verdict: &Verdict) -> Entity {
+    verdict.about.clone().unwrap_or_else(|| Entity {
+        kind: who.stream.entity_kind().into(),
+        id: who.name.to_string(),
+    })
+}
+
+/// Whether a principal's amount is half or more of the company's, at the same time: in events, or in what
+/// was measured where both measured the same.
+fn makes_most_of(member: &Verdict, company: &Verdict) -> bool {
+    let overlaps = member.window.0 < company.window.1 && company.window.0 < member.window.1;
+    let share = member.observed / company.observed;
+    overlaps && (company.event_count <= 2 * member.event_count || (0.5..=1.0).contains(&share))
+}
+
 /// 32 hex digits that name the parts, the same on any machine and in any run.
 pub fn hash_id(parts: &[&str]) -> String {
     let mut hasher = blake3::Hasher::new();

@@ -83,10 +83,10 @@ impl Core {
         let mut sealed = None;
         if let Some(frozen) = &frozen {
             let alerts = self.assembler(index).alerts(frozen, &verdicts);
-            let told = self.assembler(index).told(frozen, &verdicts);
+            let said = self.assembler(index).told(frozen, &verdicts);
             let incidents = self
                 .book
-                .enter(self.detectors[index].entry.name, day, &told, &alerts);
+                .enter(self.detectors[index].entry.name, day, &said, &alerts);
             if !self.detectors[index].entry.statistical {
                 parts.incidents = incidents;
             }
