@@ -114,7 +114,8 @@ fn a_person_is_in_no_file_any_more_and_the_others_go_on() {
     let refused = run(["forget", &name, "--state", &state]).ended(1).err();
     assert!(refused.contains("say --yes to erase"), "{refused}");
     assert_eq!(alerts(&state).len(), before.len());
-    let done = run(["forget", &name.to_uppercase(), "--state", &state, "--yes"]).ended(0);
+    let upper = name.to_uppercase();
+    let done = run(["forget", &upper, "-c", &config, "--state", &state, "--yes"]).ended(0);
     assert!(
         done.out().contains("the events still lie in Kafka"),
         "{}",

@@ -35,7 +35,8 @@ Examples:
   nightjar forget ana@example.com -c nightjar.toml
   nightjar forget ana@example.com --state nightjar-state --yes
 
-Stop the service first. With -c, the other names that the directory gives a person are erased too.")]
+Stop the service first. With -c, the other names that the directory gives a person are erased too, and days that
+are still open count in the company's sums as that configuration judges them.")]
 pub struct ForgetArgs {
     /// The person: the user name as alerts show it
     user: String,
@@ -63,24 +64,35 @@ struct Kept {
 pub fn run(args: &ForgetArgs) -> anyhow::Result<ExitCode> {
     let config = args.folder.config()?;
     let folder = config.state.dir.clone();
-    let names = match &args.folder.config {
+    let settings = match &args.folder.config {
         Some(_) => {
             let setup = Setup::of(config).map_err(SetupError)?;
-            names(&args.user, &setup.world.settings.directory)
+            Some(setup.world.settings.clone())
         }
-        None => names(&args.user, &Directory::default()),
+        None => None,
     };
+    let none = Directory::default();
+    let directory = settings.as_ref().map_or(&none, |known| &known.directory);
+    let names = names(&args.user, directory);
     anyhow::ensure!(!names[0].is_empty(), "name the person whom to forget");
     // Also says so where there is no store.
     AlertReader::open(&folder)?;
     let _lock = FolderLock::take(&folder)?;
     if !args.yes {
-        super::print(&told(&names, &forget(&folder, &names, true)?, true))?;
+        super::print(&told(
+            &names,
+            &forget(&folder, settings.as_ref(), &names, true)?,
+            true,
+        ))?;
         if args.dry_run || !is_meant(&names[0])? {
             return Ok(ExitCode::SUCCESS);
         }
     }
-    super::print(&told(&names, &forget(&folder, &names, false)?, false))?;
+    super::print(&told(
+        &names,
+        &forget(&folder, settings.as_ref(), &names, false)?,
+        false,
+    ))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -116,13 +128,19 @@ fn is_meant(name: &str) -> anyhow::Result<bool> {
     Ok(is_meant)
 }
 
-fn forget(folder: &Path, names: &[String], dry_run: bool) -> anyhow::Result<Kept> {
+fn forget(
+    folder: &Path,
+    settings: Option<&Settings>,
+    names: &[String],
+    dry_run: bool,
+) -> anyhow::Result<Kept> {
     let reader = AlertReader::open(folder)?;
     let (tenant, zone) = (reader.tenant()?, reader.zone()?);
     drop(reader);
     let alerts = AlertStore::open(folder, &tenant, zone)?;
     let mut state = StateStore::open(folder, &tenant, zone)?;
-    let mut core = Core::new(Arc::new(World::new(everything(tenant, zone))), 1);
+    let settings = everything(settings, tenant, zone);
+    let mut core = Core::new(Arc::new(World::new(settings)), 1);
     let stored = state.load()?;
     let mut meta = Meta::default();
     if let Some(stored) = stored.clone() {
@@ -158,10 +176,11 @@ fn forget(folder: &Path, names: &[String], dry_run: bool) -> anyhow::Result<Kept
     })
 }
 
-/// Settings under which every detector reads its part of the state, whatever is configured now.
-fn everything(tenant: String, zone: chrono_tz::Tz) -> Settings {
-    Settings {
-        tenant,
+/// Settings under which every detector reads its part of the state, whatever is switched off: those of the
+/// configuration, so that what the person's open days add to the company's sums is what it would have been.
+fn everything(settings: Option<&Settings>, tenant: String, zone: chrono_tz::Tz) -> Settings {
+    let mut settings = settings.cloned().unwrap_or_else(|| Settings {
+        tenant: String::new(),
         zone,
         budget_per_day: 1.0,
         lateness_ms: Default::default(),
@@ -169,7 +188,12 @@ fn everything(tenant: String, zone: chrono_tz::Tz) -> Settings {
         directory: Directory::default(),
         policy: Policy::default(),
         fingerprint: String::new(),
+    });
+    for detector in settings.detectors.values_mut() {
+        detector.enabled = None;
     }
+    (settings.tenant, settings.zone) = (tenant, zone);
+    settings
 }
 
 /// Rows that wait for their day name people too.
