@@ -88,7 +88,9 @@ impl Assembler<'_> {
         claims: &Claims,
         causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
     ) -> Option<Suppressed> {
-        if who.stream != Stream::Company || verdict.surprise.is_none() {
+        // What a rule says about a tool, a source or a standing weakness is no amount.
+        let is_amount = verdict.surprise.is_some() || verdict.about.is_none();
+        if who.stream != Stream::Company || verdict.class != Class::Detection || !is_amount {
             return None;
         }
         let others = claims

@@ -23,7 +23,7 @@ pub const ENTRY: Entry = Entry {
     page: Page {
         flags: "a mailbox rule or setting that sends mail to another address, or that deletes mail, moves it away or marks it as read",
         why: "whoever has taken over a mailbox makes rules first: to read along when the password is changed, and to hide the answers to what is sent in the owner's name",
-        method: "policy: sending on is medium; hiding alone is what people do with newsletters, and muted as evidence. From a network that the user has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: sending on is high, hiding medium, and high beside such a login. Both on one day are high. One alert a user and day. Eager",
+        method: "policy: sending on is medium; hiding alone is what people do with newsletters, and muted as evidence. From a network that the user has not logged in from (120 days, once 3 active days are known), or on a day with a login from a new network on a new device: sending on is high. Hiding is medium from a network that nobody in the company has logged in from, and high beside such a login. Both on one day are high. One alert a user and day. Eager",
         blind_to: "rules inside a mail program, which no server sees; whether the other address is the company's own; logs that do not say what a rule does",
         fields: "time, user, activity, method (forward, hide); for the past: logins with asn, country or ip, and device",
         example: "ana@example.com made a rule that sends mail to another address (1 event, from 203.0.113.7 (NL)); this user has not worked from that network before (41 days known)",
@@ -49,6 +49,7 @@ fn marks(row: &Row<'_>) -> Option<u16> {
 
 impl Rule for MailboxRule {
     const FAMILIAR: bool = true;
+    const COMPANY_NETWORKS: bool = true;
 
     fn wants(&self, row: &Row<'_>, stream: Stream) -> bool {
         matches!(stream, Stream::Person | Stream::Shared)
@@ -73,7 +74,7 @@ impl Rule for MailboxRule {
             (true, false) if case.is_strange() => Severity::High,
             (true, false) => Severity::Medium,
             (false, _) if case.is_beside_strange_login() => Severity::High,
-            (false, _) if case.is_strange() => Severity::Medium,
+            (false, _) if case.is_new_to_company() => Severity::Medium,
             (false, _) => Severity::Low,
         };
         let does = match (forwards, hides) {
@@ -92,7 +93,7 @@ impl Rule for MailboxRule {
             ],
             quiet: match (forwards, hides) {
                 (true, _) => format!("no rule that sends mail on, and rules from {network}"),
-                (false, _) => format!("the rule from {network}"),
+                (false, _) => format!("the rule from {network}, or that anybody else here has"),
             },
             ..case.verdict(severity)
         };
@@ -162,6 +163,25 @@ mod tests {
             trial.add(8, 600, rule(method, Some(asn)));
             assert_eq!(trial.severities(), [Some(want)], "{method:?} {asn}");
         }
+    }
+
+    /// A phone's network is new to one person and known to the company.
+    #[test]
+    fn hiding_from_a_colleagues_network_is_only_evidence() {
+        let mut trial = week();
+        for day in 0..7 {
+            let login = login(64_500, "phone");
+            trial.add(
+                day,
+                560,
+                Draft {
+                    user: Some("ben@example.com"),
+                    ..login
+                },
+            );
+        }
+        trial.add(8, 600, rule(Method::Hide, Some(64_500)));
+        assert_eq!(trial.severities(), [None]);
     }
 
     /// The login may be known before or after the rule.

@@ -47,6 +47,8 @@ pub struct Sign<'a> {
 pub trait Rule: Send + Sync + 'static {
     /// Whether successful logins teach it which networks and devices somebody uses.
     const FAMILIAR: bool = false;
+    /// Whether the company remembers which networks its people log in from.
+    const COMPANY_NETWORKS: bool = false;
     /// The attribute under which the company remembers the values of findings.
     const LISTS: Option<Attribute> = None;
 
@@ -140,6 +142,21 @@ impl Case<'_> {
     pub fn is_new_network(&self) -> bool {
         let day = self.on.frozen.day;
         let is_new = |network| !self.known.networks.knows(network, day);
+        self.is_used_to()
+            && self
+                .finding
+                .spots
+                .any(|network, _| network != 0 && is_new(network))
+    }
+
+    /// The same, and nobody else of the company has logged in from there in closed days either: for a rule
+    /// with [`Rule::COMPANY_NETWORKS`].
+    pub fn is_new_to_company(&self) -> bool {
+        let day = self.on.frozen.day;
+        let is_new = |network| {
+            !self.known.networks.knows(network, day)
+                && !self.on.frozen.knows(Attribute::Network, &name_of(network))
+        };
         self.is_used_to()
             && self
                 .finding
@@ -298,6 +315,12 @@ impl<R: Rule> Ruled<R> {
             marks.sort_unstable();
             marks.dedup();
         }
+        if R::COMPANY_NETWORKS {
+            let users = parts.values.entry(Attribute::Network).or_default();
+            for network in &taught.networks {
+                users.entry(name_of(*network)).or_default()[0] += 1;
+            }
+        }
         for (value, finding) in &open.findings {
             taught.values.push(mark_of(seed, value));
             taught.most = taught.most.max(finding.amount);
@@ -317,6 +340,11 @@ impl Open {
     pub fn changes(&self) -> u32 {
         self.changes
     }
+}
+
+/// A network's name among what the company remembers.
+fn name_of(network: u32) -> String {
+    format!("{network:08x}")
 }
 
 /// Whether a row shows where and on what somebody works.

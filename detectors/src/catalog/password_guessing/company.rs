@@ -231,6 +231,8 @@ impl PasswordGuessing {
         let names: Vec<&str> = largest.iter().take(4).map(|(_, name)| *name).collect();
         Some(Verdict {
             value: "low_and_slow".into(),
+            // Others who guess, from elsewhere, are no repeat.
+            same_as: format!("low_and_slow {}", names.join(" ")),
             summary: format!(
                 "logins of {} failed in one day from {} that nobody here has logged in from ({}), {}; the most before was {}, {needed} or more alert",
                 phrase::count(users.into(), "user"),
