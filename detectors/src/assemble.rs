@@ -14,6 +14,7 @@ use crate::catalog::{Entry, Maker};
 use crate::company::{Frozen, Phase};
 use crate::event::time_text;
 use crate::evidence::EventRef;
+use crate::exception::{self, Subject};
 use crate::origin::Origins;
 use crate::time::day_text;
 use crate::verdict::{Stream, Verdict};
@@ -43,14 +44,14 @@ impl Assembler<'_> {
         let mut alerts = Vec::new();
         for (who, verdicts) in claims {
             for verdict in verdicts {
-                let overlay = self.overlay(frozen, who, verdict, &causes);
-                alerts.push(self.alert(frozen, who, verdict, overlay));
+                let judged = self.judged(frozen, who, verdict, &causes);
+                alerts.push(self.alert(frozen, who, verdict, judged));
             }
         }
         for (cause, members) in &causes {
             let (who, verdict) = self.company_verdict(frozen, cause, members);
-            let overlay = self.overlay(frozen, &who, &verdict, &BTreeMap::new());
-            alerts.push(self.alert(frozen, &who, &verdict, overlay));
+            let judged = self.judged(frozen, &who, &verdict, &BTreeMap::new());
+            alerts.push(self.alert(frozen, &who, &verdict, judged));
         }
         alerts.sort_by(|a, b| a.id.cmp(&b.id));
         alerts
@@ -80,6 +81,48 @@ impl Assembler<'_> {
             .into_iter()
             .map(|(cause, members)| (cause, members.into_iter().collect()))
             .collect()
+    }
+
+    /// The severity that is shown, and why it is not the verdict's own or not shown at all. Decisions come
+    /// last of what mutes: the ledger tells what would have muted it without them.
+    fn judged(
+        &self,
+        frozen: &Frozen,
+        who: &Who,
+        verdict: &Verdict,
+        causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
+    ) -> (Severity, Option<Suppressed>) {
+        let own = self.overlay(frozen, who, verdict, causes);
+        if own.as_ref().is_some_and(|own| own.effect == "muted") {
+            return (verdict.severity, own);
+        }
+        match self.decided(frozen, who, verdict) {
+            Some((severity, by)) => (severity, Some(by)),
+            None => (verdict.severity, own),
+        }
+    }
+
+    /// What the company's decisions do to a verdict.
+    pub(crate) fn decided(
+        &self,
+        frozen: &Frozen,
+        who: &Who,
+        verdict: &Verdict,
+    ) -> Option<(Severity, Suppressed)> {
+        let exceptions = &self.world.settings.policy.exceptions;
+        if exceptions.is_empty() {
+            return None;
+        }
+        let person = self.world.person(&who.name);
+        let subject = Subject {
+            detector: self.entry.name,
+            day: frozen.day,
+            entity: &entity_of(who, verdict),
+            verdict,
+            home: person.and_then(|person| person.country.as_deref()),
+            judge: frozen.judge(who.stream),
+        };
+        exception::decide(exceptions, subject)
     }
 
     fn overlay(
@@ -227,12 +270,9 @@ impl Assembler<'_> {
         frozen: &Frozen,
         who: &Who,
         verdict: &Verdict,
-        suppressed: Option<Suppressed>,
+        (severity, suppressed): (Severity, Option<Suppressed>),
     ) -> Alert {
-        let entity = verdict.about.clone().unwrap_or_else(|| Entity {
-            kind: who.stream.entity_kind().into(),
-            id: who.name.to_string(),
-        });
+        let entity = entity_of(who, verdict);
         let tenant = self.world.settings.tenant.clone();
         let judge = frozen
             .judge(who.stream)
@@ -247,7 +287,7 @@ impl Assembler<'_> {
             cursor: 0,
             class: verdict.class,
             detector: self.entry.name.into(),
-            severity: verdict.severity,
+            severity,
             entity,
             also: verdict.also.clone(),
             summary: verdict.summary.clone(),
@@ -293,6 +333,15 @@ impl Assembler<'_> {
             config: self.world.settings.fingerprint.clone(),
         }
     }
+}
+
+/// Whom an alert is about.
+fn entity_of(who: &Who, verdict: &Verdict) -> Entity {
+    let principal = || Entity {
+        kind: who.stream.entity_kind().into(),
+        id: who.name.to_string(),
+    };
+    verdict.about.clone().unwrap_or_else(principal)
 }
 
 /// 32 hex digits that name the parts, the same on any machine and in any run.
