@@ -14,6 +14,7 @@ use crate::catalog::{Entry, Maker};
 use crate::company::{Frozen, Phase};
 use crate::event::time_text;
 use crate::evidence::EventRef;
+use crate::exception::{self, Subject};
 use crate::origin::Origins;
 use crate::time::day_text;
 use crate::verdict::{Stream, Verdict};
@@ -43,15 +44,16 @@ impl Assembler<'_> {
         let mut alerts = Vec::new();
         for (who, verdicts) in claims {
             for verdict in verdicts {
-                let overlay = self
-                    .explained(frozen, who, verdict, claims, &causes)
-                    .or_else(|| self.overlay(frozen, who, verdict, &causes));
-                alerts.push(self.alert(frozen, who, verdict, overlay));
+                let judged = match self.explained(frozen, who, verdict, claims, &causes) {
+                    Some(folded) => (verdict.severity, Some(folded)),
+                    None => self.judged(frozen, who, verdict, &causes),
+                };
+                alerts.push(self.alert(frozen, who, verdict, judged));
             }
         }
         for (who, verdict) in self.company_verdicts(frozen, &causes) {
-            let overlay = self.overlay(frozen, &who, &verdict, &BTreeMap::new());
-            alerts.push(self.alert(frozen, &who, &verdict, overlay));
+            let judged = self.judged(frozen, &who, &verdict, &BTreeMap::new());
+            alerts.push(self.alert(frozen, &who, &verdict, judged));
         }
         alerts.sort_by(|a, b| a.id.cmp(&b.id));
         alerts
@@ -98,7 +100,7 @@ impl Assembler<'_> {
             .filter(|(who, _)| who.stream != Stream::Company);
         let pairs = others.flat_map(|(who, all)| all.iter().map(move |verdict| (who, verdict)));
         let is_shown = |who: &Who, member: &Verdict| {
-            let overlay = self.overlay(frozen, who, member, causes);
+            let (_, overlay) = self.judged(frozen, who, member, causes);
             overlay.is_none_or(|overlay| overlay.effect != "muted")
         };
         let (member, cause) = pairs
@@ -137,6 +139,48 @@ impl Assembler<'_> {
             .into_iter()
             .map(|(cause, members)| (cause, members.into_iter().collect()))
             .collect()
+    }
+
+    /// The severity that is shown, and why it is not the verdict's own or not shown at all. Decisions come
+    /// last of what mutes: the ledger tells what would have muted it without them.
+    fn judged(
+        &self,
+        frozen: &Frozen,
+        who: &Who,
+        verdict: &Verdict,
+        causes: &BTreeMap<&str, Vec<(&Who, &Verdict)>>,
+    ) -> (Severity, Option<Suppressed>) {
+        let own = self.overlay(frozen, who, verdict, causes);
+        if own.as_ref().is_some_and(|own| own.effect == "muted") {
+            return (verdict.severity, own);
+        }
+        match self.decided(frozen, who, verdict) {
+            Some((severity, by)) => (severity, Some(by)),
+            None => (verdict.severity, own),
+        }
+    }
+
+    /// What the company's decisions do to a verdict.
+    pub(crate) fn decided(
+        &self,
+        frozen: &Frozen,
+        who: &Who,
+        verdict: &Verdict,
+    ) -> Option<(Severity, Suppressed)> {
+        let exceptions = &self.world.settings.policy.exceptions;
+        if exceptions.is_empty() {
+            return None;
+        }
+        let person = self.world.person(&who.name);
+        let subject = Subject {
+            detector: self.entry.name,
+            day: frozen.day,
+            entity: &entity_of(who, verdict),
+            verdict,
+            home: person.and_then(|person| person.country.as_deref()),
+            judge: frozen.judge(who.stream),
+        };
+        exception::decide(exceptions, subject)
     }
 
     fn overlay(
@@ -290,7 +334,7 @@ impl Assembler<'_> {
         frozen: &Frozen,
         who: &Who,
         verdict: &Verdict,
-        suppressed: Option<Suppressed>,
+        (severity, suppressed): (Severity, Option<Suppressed>),
     ) -> Alert {
         let entity = entity_of(who, verdict);
         let tenant = self.world.settings.tenant.clone();
@@ -307,7 +351,7 @@ impl Assembler<'_> {
             cursor: 0,
             class: verdict.class,
             detector: self.entry.name.into(),
-            severity: verdict.severity,
+            severity,
             entity,
             also: verdict.also.clone(),
             summary: verdict.summary.clone(),
@@ -355,11 +399,13 @@ impl Assembler<'_> {
     }
 }
 
+/// Whom an alert is about.
 fn entity_of(who: &Who, verdict: &Verdict) -> Entity {
-    verdict.about.clone().unwrap_or_else(|| Entity {
+    let principal = || Entity {
         kind: who.stream.entity_kind().into(),
         id: who.name.to_string(),
-    })
+    };
+    verdict.about.clone().unwrap_or_else(principal)
 }
 
 /// Whether a principal's amount is half or more of the company's, at the same time: in events, or in what

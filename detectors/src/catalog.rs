@@ -25,7 +25,7 @@ mod privilege_growth;
 #[cfg(test)]
 mod quiet;
 #[cfg(test)]
-mod rehearsal;
+pub(crate) mod rehearsal;
 mod rule;
 mod sensitive_to_ai;
 mod session_replay;

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alert::{Alert, Class, Entity, Severity, four_digits};
 use crate::catalog;
+use crate::exception::Decision;
 use crate::model::combine::combine;
 
 /// Families of evidence, in the order in which they are told.
@@ -119,7 +120,7 @@ impl Incident {
             .collect();
         all.sort_by(|a, b| (&a.first_event_time, &a.id).cmp(&(&b.first_event_time, &b.id)));
         let shown: Vec<&Alert> = all.iter().copied().filter(|a| !a.is_muted()).collect();
-        // What is only evidence for others speaks where something else does.
+        // What is only evidence for others, or expected by itself, speaks where something else does.
         let mut telling = all.clone();
         telling.retain(|alert| !alert.is_muted() || is_evidence(alert));
         let is_open = !shown.is_empty();
@@ -169,7 +170,8 @@ impl Incident {
 
 fn is_evidence(alert: &Alert) -> bool {
     let suppressed = alert.suppressed.as_ref();
-    suppressed.is_some_and(|suppressed| suppressed.reason == "evidence")
+    let is_it = |reason: &str| reason == "evidence" || Decision::is_reason(reason);
+    suppressed.is_some_and(|suppressed| is_it(&suppressed.reason))
 }
 
 fn least(alerts: &[&Alert], of: impl Fn(&Alert) -> &String) -> String {

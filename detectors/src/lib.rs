@@ -13,6 +13,7 @@ pub mod detector;
 pub mod directory;
 pub mod event;
 pub mod evidence;
+pub mod exception;
 pub mod incident;
 pub mod model;
 pub mod origin;

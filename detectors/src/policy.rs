@@ -4,6 +4,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::exception::Exception;
+
 /// What the company decided about an AI tool.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ToolStatus {
@@ -57,6 +59,8 @@ pub struct Policy {
     pub first_party_apps: BTreeSet<String>,
     /// Scopes of a consent that open mail, files or the directory, or that last.
     pub risky_scopes: BTreeSet<String>,
+    /// What is expected for a while, in the order that decides between two.
+    pub exceptions: Vec<Exception>,
 }
 
 impl Policy {

@@ -43,6 +43,8 @@ enum Command {
     Quarantine(cmd::quarantine::QuarantineArgs),
     /// What came too late, what was muted, and who did what
     Ledger(cmd::ledger::LedgerArgs),
+    /// What is muted on purpose: lists it, and tries it on history before it is accepted
+    Exceptions(cmd::exceptions::ExceptionsArgs),
     /// Erases a person from everything that was kept
     Forget(cmd::forget::ForgetArgs),
     /// Shows how logs are understood: canonical rows as NDJSON
@@ -78,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::State(args) => cmd::state::run(&args),
         Command::Quarantine(args) => cmd::quarantine::run(&args),
         Command::Ledger(args) => cmd::ledger::run(&args),
+        Command::Exceptions(args) => cmd::exceptions::run(&args),
         Command::Forget(args) => cmd::forget::run(&args),
         Command::Normalize(args) => cmd::normalize::run(&args),
         Command::Coverage(args) => cmd::coverage::run(&args),

@@ -6,6 +6,7 @@ pub mod catalogs;
 pub mod check;
 pub mod coverage;
 pub mod demo;
+pub mod exceptions;
 mod folder;
 pub mod forget;
 pub mod generate;
@@ -21,6 +22,8 @@ pub mod tools;
 pub mod watch;
 
 use std::io::Write as _;
+
+use nightjar_detectors::time::Day;
 
 use crate::intake::{Counts, UnrecognisedBySource};
 
@@ -73,6 +76,12 @@ pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// Today by the clock of a zone. What is judged never asks for it.
+pub(crate) fn today(zone: chrono_tz::Tz) -> Day {
+    let date = chrono::Utc::now().with_timezone(&zone).date_naive();
+    (date - chrono::NaiveDate::default()).num_days() as Day
 }
 
 /// Threads where none are asked for: as many as the machine has.

@@ -5,6 +5,7 @@
 
 mod cidr;
 mod doors;
+mod exceptions;
 mod kafka;
 mod policy;
 mod problem;
@@ -30,6 +31,7 @@ use nightjar_detectors::settings::DetectorSettings;
 
 pub use cidr::{Cidr, number_of};
 pub use doors::{Files, Hec, Token};
+pub use exceptions::{ExceptionRule, exceptions_of, warnings};
 pub use problem::{ConfigErrors, Place, Problem, nearest};
 pub use read::{find_zone, zone_advice};
 pub use schema::schema;
@@ -79,7 +81,9 @@ pub struct Config {
     pub networks: Vec<NetworkRule>,
     /// The company's own AI tools, and what it decided about known ones.
     pub tools: Vec<ToolRule>,
-    /// `[policy]` over what is shipped, without the tools.
+    /// What is expected for a while.
+    pub exceptions: Vec<ExceptionRule>,
+    /// `[policy]` over what is shipped, without tools and exceptions.
     pub policy: Policy,
     /// Where each setting was read, by its dotted path.
     pub(crate) places: BTreeMap<String, Place>,
@@ -296,6 +300,7 @@ impl Config {
             detectors: BTreeMap::new(),
             networks: Vec::new(),
             tools: Vec::new(),
+            exceptions: Vec::new(),
             policy: policy::shipped(),
             places: BTreeMap::new(),
         }

@@ -30,10 +30,15 @@ impl Book {
 
     /// Enters a closed day's alerts. Gives the number of principals with an unmuted one.
     pub fn enter(&mut self, detector: &str, day: Day, claims: &Claims, alerts: &[Alert]) -> u64 {
-        let shown: BTreeSet<(&str, &str)> = alerts
+        let shown: BTreeMap<(&str, &str), Severity> = alerts
             .iter()
             .filter(|alert| !alert.is_muted())
-            .map(|alert| (alert.entity.id.as_str(), alert.summary.as_str()))
+            .map(|alert| {
+                (
+                    (alert.entity.id.as_str(), alert.summary.as_str()),
+                    alert.severity,
+                )
+            })
             .collect();
         let mut principals = BTreeSet::new();
         for (who, verdicts) in claims {
@@ -42,9 +47,9 @@ impl Book {
                     .about
                     .as_ref()
                     .map_or(&*who.name, |about| about.id.as_str());
-                if shown.contains(&(id, verdict.summary.as_str())) {
+                if let Some(severity) = shown.get(&(id, verdict.summary.as_str())) {
                     // What is low by itself is evidence for others, and takes no part of the budget.
-                    if verdict.class == Class::Detection && Severity::Medium <= verdict.severity {
+                    if verdict.class == Class::Detection && Severity::Medium <= *severity {
                         principals.insert(id);
                     }
                     let entry = self

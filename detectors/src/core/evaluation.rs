@@ -43,6 +43,8 @@ pub struct Planted {
     pub judge: Option<(f64, Phase)>,
     /// Of each deed the day whose alert it would repeat.
     pub repeats: Vec<Option<Day>>,
+    /// Of each deed whether a decision of the company mutes it.
+    pub excused: Vec<bool>,
 }
 
 /// What is asked of a replay, and what it needs in between.
@@ -219,16 +221,26 @@ impl Core {
                 for (entity, answer) in shard.detectors[index].plant(&world, &frozen, names) {
                     let who = names[entity as usize].clone();
                     let judge = frozen.judge(who.stream);
-                    let repeats = |size: &Size| {
-                        let verdict = Verdict {
-                            value: size.repeats_as.clone(),
-                            surprise: size.surprise,
-                            ..Verdict::of(Severity::Medium, "own", (0, 0), 0)
-                        };
-                        self.book.repeats(detector, day, &who, &verdict)
+                    let verdict = |size: &Size| Verdict {
+                        value: size.repeats_as.clone(),
+                        surprise: size.surprise,
+                        observed: size.amount as f64,
+                        ..Verdict::of(Severity::Medium, "own", (0, 0), 0)
+                    };
+                    let assembler = Assembler {
+                        world: &world,
+                        entry: self.detectors[index].entry,
+                        book: &self.book,
+                        origins: &self.origins,
+                    };
+                    let repeats = |size| self.book.repeats(detector, day, &who, &verdict(size));
+                    let excused = |size| {
+                        let decided = assembler.decided(&frozen, &who, &verdict(size));
+                        decided.is_some_and(|(_, by)| by.effect == "muted")
                     };
                     planted.push(Planted {
                         repeats: answer.sizes.iter().map(repeats).collect(),
+                        excused: answer.sizes.iter().map(excused).collect(),
                         judge: judge.map(|judge| (judge.alpha, judge.phase)),
                         detector,
                         who,

@@ -6,6 +6,7 @@ use nightjar_detectors::directory::{Directory, Person};
 use nightjar_detectors::event::{
     Activity, Draft, EventsBuilder, Kind, Method, Network, Outcome, Reason,
 };
+use nightjar_detectors::exception::{Decision, Effect, Exception};
 use nightjar_detectors::policy::{Policy, ToolStatus};
 use nightjar_detectors::settings::{DetectorSettings, Settings};
 use nightjar_detectors::time::Day;
@@ -69,7 +70,28 @@ fn policy() -> Policy {
         allowed_countries: ["DE", "FR"].map(str::to_owned).into(),
         admin_hours: Some((6, 11)),
         require_mfa: ["crm".to_owned()].into(),
+        exceptions: vec![
+            expected("mass_download", Effect::Mute),
+            expected("off_hours_login", Effect::Lower),
+        ],
         ..Policy::default()
+    }
+}
+
+/// Of some people, on days in the middle of what the laws look at.
+fn expected(detector: &str, effect: Effect) -> Exception {
+    Exception {
+        kind: Decision::Expected,
+        detectors: vec![detector.to_owned()],
+        entity: Some("person*@example.com".to_owned()),
+        entity_kind: None,
+        scope: None,
+        effect,
+        at_most: None,
+        owner: "it@example.com".to_owned(),
+        reason: "a move".to_owned(),
+        from: start_day() + 45,
+        expires: start_day() + 47,
     }
 }
 

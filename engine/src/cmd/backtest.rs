@@ -286,7 +286,7 @@ pub(super) fn judge(
 }
 
 /// Judges days by an empty core behind a progress bar.
-fn judge_by(
+pub(super) fn judge_by(
     core: Core,
     days: DayStore,
     quiet: bool,

@@ -19,7 +19,8 @@ use crate::enrich::Enrichment;
 /// Validate a configuration, and with --live what its Kafka topics hold.
 ///
 /// Reads the file, the environment's overrides, and the directory, geo databases and formats that they
-/// name. Prints every problem with its place and what to do about it. Exit code 64 if there are any.
+/// name. Prints every problem with its place and what to do about it. Exit code 64 if there are any. What is no problem
+/// yet worth a word, such as an exception that ended long ago, is printed as a warning.
 ///
 /// With --live the last records of every configured topic are looked at too: which formats they are, which columns they
 /// fill, which detectors that feeds and what is missing for the others. No group is joined and nothing is committed.
@@ -71,6 +72,7 @@ fn check(
         return Ok(ExitCode::SUCCESS);
     }
     let (config, mut problems) = Config::examine(args.config.as_deref(), env);
+    let warnings = config::warnings(&config, super::today(config.zone));
     let hashes = Enrichment::open(&config).map(|enrichment| enrichment.hashes);
     let hashes = keep(hashes, &mut problems).unwrap_or_default();
     let settings = classes(&config)
@@ -82,6 +84,9 @@ fn check(
             .unwrap_or_default();
         // What is printed then is the look's alone, or no machine could read it.
         if !(args.look.live && args.look.json) {
+            for warning in &warnings {
+                writeln!(out, "warning: {warning}")?;
+            }
             writeln!(
                 out,
                 "the configuration is valid; its fingerprint is {fingerprint}"

@@ -73,7 +73,7 @@ fn lower(node: &Node) -> Reading<String> {
     text(node).map(|written| written.to_lowercase())
 }
 
-fn country(node: &Node) -> Reading<String> {
+pub(super) fn country(node: &Node) -> Reading<String> {
     let written = text(node)?;
     country_code(&written).map(str::to_owned).ok_or_else(|| {
         Wrong(

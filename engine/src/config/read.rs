@@ -15,10 +15,11 @@ use nightjar_detectors::settings::DetectorSettings;
 
 use super::policy;
 use super::problem::{Place, Problem, nearest};
-use super::section::{Notes, Reading, Section, Wrong, boolean, duration, number, text};
+use super::section::{Notes, Reading, Section, Wrong, boolean, date, duration, number, text};
 use super::tree::{self, Node, Table, Value};
 use super::{
-    Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, doors, kafka, units,
+    Cidr, Config, NetworkRule, Patience, Source, ToolRule, ToolStatus, doors, exceptions, kafka,
+    units,
 };
 use crate::logins::PROVIDERS;
 
@@ -95,7 +96,8 @@ pub fn examine(
     (config, problems)
 }
 
-fn read_file(file: &Path) -> Result<String, Problem> {
+/// The text of a configuration file.
+pub(super) fn read_file(file: &Path) -> Result<String, Problem> {
     let at = Place::File(file.to_owned());
     match std::fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => Ok(text),
@@ -152,6 +154,7 @@ fn read(tree: &Table, context: &Context<'_>, notes: &Notes, config: &mut Config)
     config.detectors = detectors(&root.section("detectors"));
     config.networks = networks(root.tables("networks"));
     config.tools = tools(root.tables("tools"));
+    config.exceptions = exceptions::read(root.tables("exceptions"), &config.networks);
     policy::read(root.section("policy"), &mut config.policy);
     root.finish();
 }
@@ -388,18 +391,27 @@ fn detector(entry: &'static Entry, mut table: Section<'_>) -> DetectorSettings {
 }
 
 fn parameter(param: &Param, node: &Node) -> Reading<f64> {
-    if param.unit == "bytes" && node.number().is_none() {
-        return node.text().and_then(units::size_bytes).ok_or_else(|| {
-            Wrong(
-                "is not a size".into(),
-                r#"write for instance "64MiB", or a number of bytes"#.into(),
-            )
-        });
-    }
-    number(node, 0.0, 1e15).map_err(|Wrong(what, advice)| {
+    let read = match param.unit {
+        "bytes" => amount(node, 1e15),
+        _ => number(node, 0.0, 1e15),
+    };
+    read.map_err(|Wrong(what, advice)| {
         Wrong(
             what,
             format!("{advice}; {} by default, {}", param.default, param.unit),
+        )
+    })
+}
+
+/// A number, or a size with its unit.
+pub(super) fn amount(node: &Node, most: f64) -> Reading<f64> {
+    if node.number().is_some() {
+        return number(node, 0.0, most);
+    }
+    node.text().and_then(units::size_bytes).ok_or_else(|| {
+        Wrong(
+            "is not a size".into(),
+            r#"write for instance "64MiB", or a number of bytes"#.into(),
         )
     })
 }
@@ -451,14 +463,7 @@ fn tools(tables: Vec<(Section<'_>, &Node)>) -> Vec<ToolRule> {
                     .map(|status| (status.as_str(), *status)),
             )
         });
-        let since = table.read("since", |node| {
-            node.date_text().and_then(units::day).ok_or_else(|| {
-                Wrong(
-                    "is not a date".into(),
-                    r#"write for instance "2026-03-01""#.into(),
-                )
-            })
-        });
+        let since = table.read("since", date);
         table.finish();
         if let Some(name) = name {
             rules.push(ToolRule {
@@ -489,7 +494,11 @@ fn domain(node: &Node) -> Reading<String> {
     ))
 }
 
-fn word<T>(node: &Node, words: impl Iterator<Item = (&'static str, T)> + Clone) -> Reading<T> {
+/// One of a few words.
+pub(super) fn word<T>(
+    node: &Node,
+    words: impl Iterator<Item = (&'static str, T)> + Clone,
+) -> Reading<T> {
     let written = text(node)?;
     let found = words
         .clone()

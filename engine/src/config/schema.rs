@@ -96,6 +96,8 @@ mod shapes {
         networks: Option<Vec<Network>>,
         /// AI tools of your own, or what you decided about known ones.
         tools: Option<Vec<Tool>>,
+        /// What is expected for a while: alerts that are muted or lowered on the days from..=expires.
+        exceptions: Option<Vec<Exception>>,
         policy: Option<Policy>,
     }
 
@@ -342,6 +344,39 @@ mod shapes {
         status: Option<String>,
         /// First day of that status, as in "2026-03-01".
         since: Option<String>,
+    }
+
+    /// A decision to mute or lower what is expected. It needs a detector or one entity, and never mutes what is
+    /// critical, what is beyond `at_most`, or, without `at_most`, what is ten times rarer than what alerts.
+    #[derive(JsonSchema)]
+    #[schemars(deny_unknown_fields)]
+    pub struct Exception {
+        /// exception (the default), snooze, or expected: an alert was answered with that.
+        kind: Option<String>,
+        /// One detector or several. Default: all.
+        detector: Option<Texts>,
+        /// The principal; `*` stands for any characters, as in "svc-*". Default: all.
+        entity: Option<String>,
+        /// user, service, ip, tool, app, session, source or tenant. Default: all but tenant.
+        entity_kind: Option<String>,
+        /// Only what is about this country, as in "FR".
+        country: Option<String>,
+        /// Only what is about this network: "203.0.113.0/24", "AS3320", or a name of one of [[networks]].
+        network: Option<String>,
+        /// Only what is about this application or AI tool.
+        app: Option<String>,
+        /// mute (the default) or lower.
+        effect: Option<String>,
+        /// The largest amount that is expected, in the unit of the alert: a number, or a size as in "2GiB".
+        at_most: Option<OptionValue>,
+        /// Who answers for it.
+        owner: String,
+        /// Why.
+        reason: String,
+        /// First day, as in "2026-03-02".
+        from: String,
+        /// Last day, within a year of the first.
+        expires: String,
     }
 }
 

@@ -272,3 +272,13 @@ pub fn duration(node: &Node) -> Reading<i64> {
         )
     })
 }
+
+/// A day, in days since 1970-01-01.
+pub fn date(node: &Node) -> Reading<i32> {
+    node.date_text().and_then(units::day).ok_or_else(|| {
+        Wrong(
+            "is not a date".into(),
+            r#"write for instance "2026-03-01""#.into(),
+        )
+    })
+}

@@ -11,7 +11,7 @@ use nightjar_detectors::policy::Policy;
 use nightjar_detectors::settings::Settings;
 
 use super::problem::{ConfigErrors, Problem, nearest};
-use super::{Config, Source, ToolRule};
+use super::{Config, ExceptionRule, Source, ToolRule};
 use crate::decode::ClassInfo;
 use crate::logins;
 
@@ -94,18 +94,25 @@ pub fn settings(
         budget_per_day: config.detection.budget_per_day,
         lateness_ms: by_detector,
         detectors: config.detectors.clone(),
+        policy: policy(config, &directory),
         directory,
-        policy: policy(config),
         fingerprint,
     };
     Ok((settings, lateness))
 }
 
 /// What the company has decided, by the names that detection uses.
-fn policy(config: &Config) -> Policy {
+fn policy(config: &Config, directory: &Directory) -> Policy {
     let status = |rule: &ToolRule| (rule.name.to_lowercase(), rule.status);
+    let by_canonical_name = |known: &ExceptionRule| {
+        let mut rule = known.rule.clone();
+        let canonical = |name: String| directory.canonical(&name).to_owned();
+        rule.entity = rule.entity.map(canonical);
+        rule
+    };
     Policy {
         tools: config.tools.iter().map(status).collect(),
+        exceptions: config.exceptions.iter().map(by_canonical_name).collect(),
         ..config.policy.clone()
     }
 }
@@ -231,6 +238,9 @@ fn fingerprint(
     add_detectors(&mut fields, config);
     add_rules(&mut fields, config);
     for field in super::policy::fields(&config.policy) {
+        fields.add(field);
+    }
+    for field in super::exceptions::fields(&config.exceptions) {
         fields.add(field);
     }
     add_lateness(&mut fields, config, classes, lateness);

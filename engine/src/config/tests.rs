@@ -1,3 +1,5 @@
+use nightjar_detectors::exception::{Decision, Effect, Scope};
+
 use super::*;
 
 fn load(text: &str, env: &[(&str, &str)]) -> Result<Config, String> {
@@ -533,6 +535,7 @@ fn the_schema_has_the_keys_that_are_read() {
         ("[detection]", "Detection"),
         ("[[networks]]\ncidr = \"::/0\"", "Network"),
         ("[[tools]]\nname = \"x\"", "Tool"),
+        ("[[exceptions]]", "Exception"),
     ];
     for (header, name) in tables {
         let found = read(&format!("{header}\nqqq = 1"));
@@ -564,4 +567,101 @@ fn a_preset_is_a_default() {
     assert_eq!(config.kafka.options["metadata.max.age.ms"], "1000");
     let errors = load("[kafka]\npreset = \"eventhub\"", &[]).unwrap_err();
     assert!(errors.to_string().contains("write eventhubs"), "{errors}");
+}
+
+const SOUND: &str = "[[networks]]\ncidr = \"203.0.113.0/24\"\nname = \"office\"
+[[exceptions]]\ndetector = [\"mass_download\", \"bulk_export\"]\nentity = \"Svc-*\"\nentity_kind = \"service\"
+network = \"office\"\neffect = \"lower\"\nkind = \"snooze\"\nat_most = \"2GiB\"\nowner = \"it\"
+reason = \"a move\"\nfrom = 2026-03-02\nexpires = \"2026-03-16\"";
+
+/// Every key of an exception is read, and each is part of the fingerprint.
+#[test]
+fn an_exception_is_read() {
+    let config = load(SOUND, &[]).unwrap();
+    let [known] = config.exceptions.as_slice() else {
+        panic!("{:?}", config.exceptions)
+    };
+    let rule = &known.rule;
+    assert_eq!(rule.detectors, ["mass_download", "bulk_export"]);
+    assert_eq!(rule.entity.as_deref(), Some("svc-*"));
+    assert_eq!(rule.entity_kind.as_deref(), Some("service"));
+    let office = Cidr::parse("203.0.113.0/24").unwrap();
+    let ranges = vec![(office.first(), office.last())];
+    assert_eq!(rule.scope, Some(Scope::Addresses(ranges)));
+    assert_eq!((rule.effect, rule.kind), (Effect::Lower, Decision::Snooze));
+    assert_eq!(rule.at_most, Some(2_147_483_648.0));
+    assert_eq!((rule.from, rule.expires), (20_514, 20_528));
+    assert!(known.place.to_string().ends_with("nightjar.toml:4"));
+    assert_eq!(warnings(&config, 20_528), []);
+    let told = warnings(&config, 20_600)[0].to_string();
+    assert!(told.contains("ended on 2026-03-16; remove it"), "{told}");
+}
+
+/// What is too wide, too long or nobody's is refused with its line and what to do.
+#[test]
+fn an_exception_that_could_hide_everything_is_refused() {
+    let whole = |lines: &str| {
+        let rest =
+            "owner = \"it\"\nreason = \"a move\"\nfrom = \"2026-03-02\"\nexpires = \"2026-03-16\"";
+        let mut text = format!("[[exceptions]]\n{lines}\n");
+        for line in rest.lines() {
+            let key = line.split(' ').next().unwrap_or_default();
+            if !lines.contains(&format!("{key} =")) {
+                text += &format!("{line}\n");
+            }
+        }
+        text
+    };
+    let cases = [
+        (
+            "",
+            ":1: this exception would mute everything; name the detector",
+        ),
+        (
+            "detector = \"*\"\nentity = \"*\"",
+            ":1: this exception would mute everything; name",
+        ),
+        (
+            "country = \"FR\"",
+            ":1: this exception would mute everything; name",
+        ),
+        (
+            "entity = \"*@example.com\"",
+            ":1: this exception would mute everything about many at once; name the detector",
+        ),
+        (
+            "detector = \"mass_downlod\"",
+            ":2: `exceptions.detector` names `mass_downlod`, which is no detector; did you mean `mass_download`?",
+        ),
+        (
+            "detector = \"mass_download\"\nexpires = \"2026-03-01\"",
+            "expires on 2026-03-01, before it starts on 2026-03-02; exchange the two",
+        ),
+        (
+            "detector = \"mass_download\"\nexpires = \"2027-06-01\"",
+            "lasts 457 days, longer than a year; let it expire on 2027-03-02 at the latest",
+        ),
+        (
+            "detector = \"mass_download\"\ncountry = \"FR\"\napp = \"crm\"",
+            ":1: this exception has two scopes; keep one",
+        ),
+        (
+            "detector = \"mass_download\"\nnetwork = \"offise\"",
+            ":3: `exceptions.network` `offise` is not a network; write",
+        ),
+        (
+            "detector = \"mass_download\"\neffect = \"drop\"",
+            ":3: `exceptions.effect` `drop` is not one of them; choose mute, lower",
+        ),
+    ];
+    for (lines, expected) in cases {
+        let errors = load(&whole(lines), &[]).unwrap_err();
+        assert!(errors.contains(expected), "{lines}\n{errors}");
+    }
+    let errors = load("[[exceptions]]\ndetector = \"mass_download\"", &[]).unwrap_err();
+    for key in ["owner", "reason", "from", "expires"] {
+        let expected = format!("nightjar.toml:1: [[exceptions]] has no `{key}`; add");
+        assert!(errors.contains(&expected), "{errors}");
+    }
+    assert!(load(&whole("entity = \"ana@example.com\""), &[]).is_ok());
 }

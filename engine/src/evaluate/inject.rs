@@ -23,6 +23,8 @@ pub enum Reason {
     Repeat,
     /// The stream is in its first week.
     Ledger,
+    /// A decision of the company mutes it.
+    Excused,
     /// Too few of the kind are known to judge any.
     Unknown,
     /// No threshold can be reached by so little.
@@ -45,6 +47,7 @@ impl Reason {
         match self {
             Reason::Repeat => "muted as a repeat of an alert of the last 14 days".into(),
             Reason::Ledger => "in the first week of judging".into(),
+            Reason::Excused => "muted by one of the [[exceptions]]".into(),
             Reason::Unknown => "of a kind of whom too few are known".into(),
             Reason::Floor(floor) => format!("below {floor}, the least that alerts"),
             Reason::Never if detector == "impossible_travel" => {
@@ -131,8 +134,8 @@ impl Injected {
         let mut principals = Vec::new();
         for of in planted.iter().filter(|of| known.contains(&of.who)) {
             let mut deeds = Vec::new();
-            for (size, repeats) in of.answer.sizes.iter().zip(&of.repeats) {
-                let reason = unnoticed(of, size, *repeats);
+            for (index, size) in of.answer.sizes.iter().enumerate() {
+                let reason = unnoticed(of, size, index);
                 let is_it = |known: &(Group, _)| {
                     known.0.detector == of.detector && known.0.name == size.name
                 };
@@ -229,12 +232,13 @@ impl Group {
 }
 
 /// Why a deed goes unnoticed; `None` where it is shown.
-fn unnoticed(of: &Planted, size: &Size, repeats: Option<Day>) -> Option<Reason> {
+fn unnoticed(of: &Planted, size: &Size, index: usize) -> Option<Reason> {
     let (is_physics, phase) = (size.surprise.is_none(), of.judge.map(|(_, phase)| phase));
     if size.crosses {
         return match phase {
             Some(Phase::Ledger) if !is_physics => Some(Reason::Ledger),
-            _ => repeats.map(|_| Reason::Repeat),
+            _ if of.repeats[index].is_some() => Some(Reason::Repeat),
+            _ => of.excused[index].then_some(Reason::Excused),
         };
     }
     Some(match of.who.stream {
