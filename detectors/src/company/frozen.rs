@@ -55,11 +55,12 @@ impl Frozen {
         (through, first): (Day, Day),
         sums: &Sums,
         judges: BTreeMap<Stream, Judge>,
+        known_days: u64,
     ) -> Self {
         let peers = sums
             .series
             .iter()
-            .map(|(key, p)| (*key, p.constants(day)))
+            .map(|(key, p)| (*key, p.constants_from(day, Peers::default(), known_days)))
             .collect();
         let none = Values::default();
         let known = sums.values.iter().map(|(attribute, values)| {

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::evaluation::Told;
 use super::{Alphas, Core, SealedDay, by_shard};
-use crate::company::{Frozen, Judge, NOISE_SHARE, Phase, Sums, phase};
+use crate::company::{
+    Frozen, HINDSIGHT_ENTITY_DAYS, Judge, KNOWN_ENTITY_DAYS, NOISE_SHARE, Phase, Sums, phase,
+};
 use crate::detector::Asked;
 use crate::model::calibration::alphas;
 use crate::shard::Shard;
@@ -158,11 +160,25 @@ impl Core {
         for index in missing {
             let active = &self.detectors[index];
             let through = day - active.lag;
-            let sums = self.companies[index].as_of(through);
+            let sums = self.sums(index, through);
             let judges = self.judges(index, day, &sums, &self.alphas);
             self.judge_others(index, day, &sums);
-            let frozen = Arc::new(Frozen::new(day, (through, first), &sums, judges));
+            let known_days = match self.hindsight {
+                true => HINDSIGHT_ENTITY_DAYS,
+                false => KNOWN_ENTITY_DAYS,
+            };
+            let frozen = Frozen::new(day, (through, first), &sums, judges, known_days);
+            let frozen = Arc::new(frozen);
             self.frozen[index].insert(day, frozen);
+        }
+    }
+
+    /// What one detector knows of the days up to `through`.
+    fn sums(&self, index: usize, through: Day) -> Sums {
+        let sums = self.companies[index].as_of(through);
+        match self.hindsight {
+            true => sums.pooled(),
+            false => sums,
         }
     }
 
@@ -174,7 +190,13 @@ impl Core {
         alphas: &Alphas,
     ) -> BTreeMap<Stream, Judge> {
         let lag = self.detectors[index].lag;
-        let first = self.companies[index].first_judged(day - lag, lag);
+        let first = match self.hindsight {
+            true => {
+                let known = sums.known(HINDSIGHT_ENTITY_DAYS).into_iter();
+                known.map(|stream| (stream, day)).collect()
+            }
+            false => self.companies[index].first_judged(day - lag, lag),
+        };
         let none = Default::default();
         let alphas = &alphas[&day];
         let judge = |(stream, first): (&Stream, &Day)| {
@@ -195,7 +217,7 @@ impl Core {
         let (mut shares, mut tested) = (BTreeMap::new(), BTreeMap::new());
         let mut policy_rate = 0.0;
         for (index, active) in self.detectors.iter().enumerate() {
-            let sums = self.companies[index].as_of(day - active.lag);
+            let sums = self.sums(index, day - active.lag);
             if !active.entry.statistical {
                 policy_rate += sums.incidents.mean_of_all();
                 continue;

@@ -11,7 +11,7 @@ use super::fixed::{MAGNITUDE, ONE, is_weekend, log2_q12, x_of};
 use super::magnitude::{DayCount, Series, mean_var, type_offset};
 
 /// Below this many effective entity-days a statistic of the peers is unknown.
-const KNOWN_DAYS: i128 = 10;
+const KNOWN_DAYS: u64 = 10;
 
 /// 0.001 doublings squared in Q24: an entity that never changes still has a variance.
 const VAR_FLOOR_Q24: i64 = 16_777;
@@ -146,6 +146,17 @@ impl Population {
         self.day = self.day.max(day);
     }
 
+    /// Adds what another population has learned.
+    pub fn add(&mut self, other: &Population) {
+        let day = self.day.max(other.day);
+        let mut whole = Contribution(self.at(day));
+        whole += Contribution(other.at(day));
+        *self = Population {
+            day,
+            sums: whole.0,
+        };
+    }
+
     /// The sums in the units of `day`.
     fn at(&self, day: i32) -> [i128; 10] {
         let bits = MAGNITUDE.shift(self.day, day);
@@ -159,8 +170,13 @@ impl Population {
 
     /// The constants for `day`, from `prior` where the population does not know yet.
     pub fn constants_or(&self, day: i32, prior: Peers) -> Peers {
+        self.constants_from(day, prior, KNOWN_DAYS)
+    }
+
+    /// The same, where as few effective entity-days as `known_days` make a statistic known.
+    pub fn constants_from(&self, day: i32, prior: Peers, known_days: u64) -> Peers {
         let sums = self.at(day);
-        let enough = KNOWN_DAYS * i128::from(MAGNITUDE.weight(day));
+        let enough = i128::from(known_days) * i128::from(MAGNITUDE.weight(day));
         let mean_of = |n: usize, sum: usize| sums[sum] as f64 / sums[n] as f64 / ONE as f64;
         let n = sums[0] + sums[3];
         let mut peers = Peers {
