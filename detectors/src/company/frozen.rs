@@ -55,12 +55,11 @@ impl Frozen {
         (through, first): (Day, Day),
         sums: &Sums,
         judges: BTreeMap<Stream, Judge>,
-        known_days: u64,
     ) -> Self {
         let peers = sums
             .series
             .iter()
-            .map(|(key, p)| (*key, p.constants_from(day, Peers::default(), known_days)))
+            .map(|(key, p)| (*key, p.constants(day)))
             .collect();
         let none = Values::default();
         let known = sums.values.iter().map(|(attribute, values)| {
@@ -98,6 +97,16 @@ impl Frozen {
                 .collect(),
             masses,
             distinct,
+        }
+    }
+
+    /// Takes the peers of a series from however few days there are, where the stream is known.
+    pub(crate) fn know_from_few(&mut self, sums: &Sums) {
+        for (key, population) in &sums.series {
+            if self.judges.contains_key(&key.stream) {
+                self.peers
+                    .insert(*key, population.constants_of_few(self.day));
+            }
         }
     }
 

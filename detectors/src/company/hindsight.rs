@@ -86,7 +86,8 @@ impl DailyMean {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::company::{Frozen, Parts};
+    use crate::company::{Frozen, Judge, Parts, Phase};
+    use crate::model::calibration::Histogram;
     use crate::model::magnitude::{DayCount, Series};
     use crate::model::population::contribution;
     use crate::panes::Span;
@@ -123,13 +124,12 @@ mod tests {
             assert_eq!(known.contains(&Stream::Service), are_known, "{known:?}");
             assert_eq!(known.contains(&Stream::Person), are_known, "{known:?}");
             assert!(!known.contains(&Stream::Company), "{known:?}");
-            let frozen = Frozen::new(
-                day + 2,
-                (day, day),
-                &sums,
-                BTreeMap::new(),
-                HINDSIGHT_ENTITY_DAYS,
-            );
+            let judges = known.iter().map(|stream| {
+                let judge = Judge::new(&Histogram::default(), day, 0.01, Phase::Full);
+                (*stream, judge)
+            });
+            let mut frozen = Frozen::new(day + 9, (day, day), &sums, judges.collect());
+            frozen.know_from_few(&sums);
             let of = |stream| {
                 let (measure, span) = (0, Span::ALL[0]);
                 let peers = frozen.peers(&SeriesKey {

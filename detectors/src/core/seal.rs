@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use super::evaluation::Told;
 use super::{Alphas, Core, SealedDay, by_shard};
-use crate::company::{
-    Frozen, HINDSIGHT_ENTITY_DAYS, Judge, KNOWN_ENTITY_DAYS, NOISE_SHARE, Phase, Sums, phase,
-};
+use crate::assemble::Book;
+use crate::company::{Frozen, HINDSIGHT_ENTITY_DAYS, Judge, NOISE_SHARE, Phase, Sums, phase};
 use crate::detector::Asked;
 use crate::model::calibration::alphas;
 use crate::shard::Shard;
@@ -89,6 +88,10 @@ impl Core {
             let incidents = self
                 .book
                 .enter(self.detectors[index].entry.name, day, &said, &alerts);
+            if self.hindsight {
+                // The other days are no past: what happens on each of them is told of each.
+                self.book = Book::default();
+            }
             if !self.detectors[index].entry.statistical {
                 parts.incidents = incidents;
             }
@@ -163,11 +166,10 @@ impl Core {
             let sums = self.sums(index, through);
             let judges = self.judges(index, day, &sums, &self.alphas);
             self.judge_others(index, day, &sums);
-            let known_days = match self.hindsight {
-                true => HINDSIGHT_ENTITY_DAYS,
-                false => KNOWN_ENTITY_DAYS,
-            };
-            let frozen = Frozen::new(day, (through, first), &sums, judges, known_days);
+            let mut frozen = Frozen::new(day, (through, first), &sums, judges);
+            if self.hindsight {
+                frozen.know_from_few(&sums);
+            }
             let frozen = Arc::new(frozen);
             self.frozen[index].insert(day, frozen);
         }

@@ -11,7 +11,7 @@ use super::fixed::{MAGNITUDE, ONE, is_weekend, log2_q12, x_of};
 use super::magnitude::{DayCount, Series, mean_var, type_offset};
 
 /// Below this many effective entity-days a statistic of the peers is unknown.
-const KNOWN_DAYS: u64 = 10;
+const KNOWN_DAYS: i128 = 10;
 
 /// 0.001 doublings squared in Q24: an entity that never changes still has a variance.
 const VAR_FLOOR_Q24: i64 = 16_777;
@@ -151,10 +151,7 @@ impl Population {
         let day = self.day.max(other.day);
         let mut whole = Contribution(self.at(day));
         whole += Contribution(other.at(day));
-        *self = Population {
-            day,
-            sums: whole.0,
-        };
+        *self = Population { day, sums: whole.0 };
     }
 
     /// The sums in the units of `day`.
@@ -173,23 +170,29 @@ impl Population {
         self.constants_from(day, prior, KNOWN_DAYS)
     }
 
-    /// The same, where as few effective entity-days as `known_days` make a statistic known.
-    pub fn constants_from(&self, day: i32, prior: Peers, known_days: u64) -> Peers {
+    /// The constants for `day` where one effective entity-day says where the peers are; for a replay in
+    /// hindsight, whose other days may be weeks old by their weight. How they vary takes as many as ever.
+    pub fn constants_of_few(&self, day: i32) -> Peers {
+        self.constants_from(day, Peers::default(), 1)
+    }
+
+    fn constants_from(&self, day: i32, prior: Peers, located_days: i128) -> Peers {
         let sums = self.at(day);
-        let enough = i128::from(known_days) * i128::from(MAGNITUDE.weight(day));
+        let enough = KNOWN_DAYS * i128::from(MAGNITUDE.weight(day));
+        let located = located_days * i128::from(MAGNITUDE.weight(day));
         let mean_of = |n: usize, sum: usize| sums[sum] as f64 / sums[n] as f64 / ONE as f64;
         let n = sums[0] + sums[3];
         let mut peers = Peers {
-            known: enough <= n,
+            known: located <= n,
             ..prior
         };
         if enough <= sums[6] {
             peers.v0 = mean_of(6, 7).exp2();
         }
-        if enough <= n {
+        if located <= n {
             let (mean, variance) = mean_var(n, sums[1] + sums[4], sums[2] + sums[5]);
             let or_both = |n: usize| {
-                if enough <= sums[n] {
+                if located <= sums[n] {
                     mean_of(n, n + 1)
                 } else {
                     mean
