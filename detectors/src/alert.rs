@@ -64,7 +64,7 @@ pub struct Window {
 /// What the verdict was measured against.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// `own`, `peers`, `tenant`, `physics` or `policy`.
+    /// `own`, `peers`, `tenant`, `physics` or `policy`; `hindsight` where days were judged against all others.
     pub source: String,
     /// Days with activity that the principal's own baseline rests on.
     pub days: u32,

@@ -4,10 +4,12 @@
 //! order, and the knowledge frozen for day d is the fold of the days up to d - k and of nothing else.
 
 mod frozen;
+mod hindsight;
 mod judge;
 mod parts;
 
 pub use frozen::{Frozen, Level};
+pub use hindsight::HINDSIGHT_ENTITY_DAYS;
 pub use judge::{Judge, NOISE_SHARE, Phase, phase};
 pub use parts::{Parts, SeriesKey};
 

@@ -106,6 +106,8 @@ pub struct Core {
     last_day: Option<Day>,
     /// Phases off: for tests of the laws, which would see the ledger only.
     phases: bool,
+    /// See [`Core::in_hindsight`].
+    hindsight: bool,
     tallies: BTreeMap<Arc<str>, Tally>,
     /// Whether days were opened or closed since the last snapshot.
     is_changed: bool,
@@ -147,6 +149,7 @@ impl Core {
             first_day: None,
             last_day: None,
             phases: true,
+            hindsight: false,
             tallies: BTreeMap::new(),
             is_changed: true,
             judged_by: None,
@@ -163,6 +166,14 @@ impl Core {
     pub fn without_phases(mut self) -> Self {
         self.phases = false;
         self
+    }
+
+    /// Judges from the first day at full alpha by however little is known: fewer principal-days are a population,
+    /// and a kind of principals without peers has those of all kinds. For an empty core that is given the other
+    /// days of a short sample as if they were the past.
+    pub fn in_hindsight(mut self) -> Self {
+        self.hindsight = true;
+        self.without_phases()
     }
 
     /// Settings and calendar.

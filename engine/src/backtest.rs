@@ -4,6 +4,7 @@
 //! Invariant: the final alerts depend on the set of records and on the settings alone, not on files,
 //! their order, or the number of threads.
 
+pub mod hindsight;
 mod read;
 pub mod summary;
 
@@ -55,6 +56,11 @@ pub enum BacktestError {
     /// Ctrl-C.
     #[error("interrupted; nothing was stored")]
     Interrupted,
+    /// Hindsight needs other days, and not many.
+    #[error(
+        "--hindsight judges each day against all the others and takes 2 to 31 days, but there are {0}; leave it out, or limit the days with --where"
+    )]
+    HindsightDays(usize),
     /// `--where` fails on a row.
     #[error("the condition of --where fails on a row")]
     Condition(#[source] arrow::error::ArrowError),

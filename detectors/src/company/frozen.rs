@@ -100,6 +100,16 @@ impl Frozen {
         }
     }
 
+    /// Takes the peers of a series from however few days there are, where the stream is known.
+    pub(crate) fn know_from_few(&mut self, sums: &Sums) {
+        for (key, population) in &sums.series {
+            if self.judges.contains_key(&key.stream) {
+                self.peers
+                    .insert(*key, population.constants_of_few(self.day));
+            }
+        }
+    }
+
     /// Whether the company has had a value of an attribute that is listed.
     pub fn knows(&self, attribute: Attribute, value: &str) -> bool {
         let known = self.known.get(&attribute);

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::evaluation::Told;
 use super::{Alphas, Core, SealedDay, by_shard};
-use crate::company::{Frozen, Judge, NOISE_SHARE, Phase, Sums, phase};
+use crate::assemble::Book;
+use crate::company::{Frozen, HINDSIGHT_ENTITY_DAYS, Judge, NOISE_SHARE, Phase, Sums, phase};
 use crate::detector::Asked;
 use crate::model::calibration::alphas;
 use crate::shard::Shard;
@@ -87,6 +88,10 @@ impl Core {
             let incidents = self
                 .book
                 .enter(self.detectors[index].entry.name, day, &said, &alerts);
+            if self.hindsight {
+                // The other days are no past: what happens on each of them is told of each.
+                self.book = Book::default();
+            }
             if !self.detectors[index].entry.statistical {
                 parts.incidents = incidents;
             }
@@ -158,11 +163,24 @@ impl Core {
         for index in missing {
             let active = &self.detectors[index];
             let through = day - active.lag;
-            let sums = self.companies[index].as_of(through);
+            let sums = self.sums(index, through);
             let judges = self.judges(index, day, &sums, &self.alphas);
             self.judge_others(index, day, &sums);
-            let frozen = Arc::new(Frozen::new(day, (through, first), &sums, judges));
+            let mut frozen = Frozen::new(day, (through, first), &sums, judges);
+            if self.hindsight {
+                frozen.know_from_few(&sums);
+            }
+            let frozen = Arc::new(frozen);
             self.frozen[index].insert(day, frozen);
+        }
+    }
+
+    /// What one detector knows of the days up to `through`.
+    fn sums(&self, index: usize, through: Day) -> Sums {
+        let sums = self.companies[index].as_of(through);
+        match self.hindsight {
+            true => sums.pooled(),
+            false => sums,
         }
     }
 
@@ -174,7 +192,13 @@ impl Core {
         alphas: &Alphas,
     ) -> BTreeMap<Stream, Judge> {
         let lag = self.detectors[index].lag;
-        let first = self.companies[index].first_judged(day - lag, lag);
+        let first = match self.hindsight {
+            true => {
+                let known = sums.known(HINDSIGHT_ENTITY_DAYS).into_iter();
+                known.map(|stream| (stream, day)).collect()
+            }
+            false => self.companies[index].first_judged(day - lag, lag),
+        };
         let none = Default::default();
         let alphas = &alphas[&day];
         let judge = |(stream, first): (&Stream, &Day)| {
@@ -195,7 +219,7 @@ impl Core {
         let (mut shares, mut tested) = (BTreeMap::new(), BTreeMap::new());
         let mut policy_rate = 0.0;
         for (index, active) in self.detectors.iter().enumerate() {
-            let sums = self.companies[index].as_of(day - active.lag);
+            let sums = self.sums(index, day - active.lag);
             if !active.entry.statistical {
                 policy_rate += sums.incidents.mean_of_all();
                 continue;

@@ -146,6 +146,14 @@ impl Population {
         self.day = self.day.max(day);
     }
 
+    /// Adds what another population has learned.
+    pub fn add(&mut self, other: &Population) {
+        let day = self.day.max(other.day);
+        let mut whole = Contribution(self.at(day));
+        whole += Contribution(other.at(day));
+        *self = Population { day, sums: whole.0 };
+    }
+
     /// The sums in the units of `day`.
     fn at(&self, day: i32) -> [i128; 10] {
         let bits = MAGNITUDE.shift(self.day, day);
@@ -159,21 +167,32 @@ impl Population {
 
     /// The constants for `day`, from `prior` where the population does not know yet.
     pub fn constants_or(&self, day: i32, prior: Peers) -> Peers {
+        self.constants_from(day, prior, KNOWN_DAYS)
+    }
+
+    /// The constants for `day` where one effective entity-day says where the peers are; for a replay in
+    /// hindsight, whose other days may be weeks old by their weight. How they vary takes as many as ever.
+    pub fn constants_of_few(&self, day: i32) -> Peers {
+        self.constants_from(day, Peers::default(), 1)
+    }
+
+    fn constants_from(&self, day: i32, prior: Peers, located_days: i128) -> Peers {
         let sums = self.at(day);
         let enough = KNOWN_DAYS * i128::from(MAGNITUDE.weight(day));
+        let located = located_days * i128::from(MAGNITUDE.weight(day));
         let mean_of = |n: usize, sum: usize| sums[sum] as f64 / sums[n] as f64 / ONE as f64;
         let n = sums[0] + sums[3];
         let mut peers = Peers {
-            known: enough <= n,
+            known: located <= n,
             ..prior
         };
         if enough <= sums[6] {
             peers.v0 = mean_of(6, 7).exp2();
         }
-        if enough <= n {
+        if located <= n {
             let (mean, variance) = mean_var(n, sums[1] + sums[4], sums[2] + sums[5]);
             let or_both = |n: usize| {
-                if enough <= sums[n] {
+                if located <= sums[n] {
                     mean_of(n, n + 1)
                 } else {
                     mean

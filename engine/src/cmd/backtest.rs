@@ -1,5 +1,6 @@
 //! `nightjar backtest`: replays log files through the detectors of the service.
 
+use std::collections::BTreeSet;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -16,7 +17,7 @@ use nightjar_detectors::time::Day;
 use serde_json::Value;
 
 use crate::backtest::summary::Summary;
-use crate::backtest::{self, BacktestError, Inputs, Judged, Read};
+use crate::backtest::{self, BacktestError, Inputs, Judged, Read, hindsight};
 use crate::days::DayStore;
 use crate::evaluate::labels::Labels;
 use crate::evaluate::seen::Seen;
@@ -41,6 +42,7 @@ Examples:
   nightjar backtest samples/logs -c samples/nightjar.toml --inject     # which thefts would go unnoticed, and why
   nightjar backtest samples/logs -c samples/nightjar.toml --json | jq .incidents
   nightjar backtest logs/ --where \"source <> 'proxy' AND kind = 'person'\"
+  nightjar backtest trial/ --hindsight      # two days of logs: each judged against the other
   nightjar backtest logs/2026-02 -c nightjar.toml --save-state nightjar-state   # train, then `run`")]
 pub struct BacktestArgs {
     /// Log files (NDJSON, JSON arrays, CSV, Parquet, Arrow; also .gz, .zst, .zip), folders of them, patterns, or `-`
@@ -77,6 +79,11 @@ pub struct BacktestArgs {
     /// after the last day, and says which would go unnoticed, for whom and why; with --json for everybody
     #[arg(long)]
     inject: bool,
+    /// For a sample too short to have a past, of 2 to 31 days: judges each day against all the others, those after
+    /// it too, by as few as five principal-days; `baseline.source` of such alerts is `hindsight`. What stretches
+    /// over midnight is not seen, and no service would have said the same
+    #[arg(long, conflicts_with_all = ["labels", "sweep", "inject", "save_state"])]
+    hindsight: bool,
     /// One JSON document on standard output instead of tables
     #[arg(long)]
     json: bool,
@@ -111,8 +118,18 @@ pub fn run(args: &BacktestArgs) -> anyhow::Result<ExitCode> {
     let is_silent = args.quiet || args.json;
     let mut read = read(&setup, condition, &files, threads, is_silent, &stop)?;
     let days = std::mem::replace(&mut read.days, DayStore::new(0, PathBuf::new()));
-    let core = Core::new(setup.world.clone(), threads);
-    let (mut judged, seen) = replay(args, core, labels.as_ref(), days, &stop)?;
+    let (mut judged, seen) = match args.hindsight {
+        true => {
+            let bar = judging(&days, is_silent);
+            let judged = hindsight::judge(&setup, threads, days, &stop, &|_| bar.inc(1));
+            bar.finish_and_clear();
+            (judged?, Seen::new(BTreeSet::new(), &setup.config.tenant))
+        }
+        false => {
+            let core = Core::new(setup.world.clone(), threads);
+            replay(args, core, labels.as_ref(), days, &stop)?
+        }
+    };
     let is_reported = reported_days(args);
     let left_out = labels.as_mut().zip(judged.span).map(|(labels, span)| {
         let calendar = &setup.world.calendar;
@@ -197,10 +214,16 @@ fn report(
     evaluation: &Evaluation,
 ) -> anyhow::Result<String> {
     if !args.json {
-        let tables = summary.text(budget_per_day) + &evaluation.text();
+        let mut tables = summary.text(budget_per_day) + &evaluation.text();
+        if args.hindsight {
+            tables += "hindsight: each day was judged against all the others; a service would not have said the same\n";
+        }
         return Ok(tables + &format!("digest: {}\n", summary.digest()));
     }
     let mut all = summary.json(budget_per_day);
+    if args.hindsight {
+        all["hindsight"] = Value::Bool(true);
+    }
     if let (Value::Object(all), Value::Object(more)) = (&mut all, serde_json::to_value(evaluation)?)
     {
         all.extend(more);
@@ -241,6 +264,11 @@ fn bar(length: u64, quiet: bool, template: &str) -> ProgressBar {
     };
     let bar = ProgressBar::with_draw_target(Some(length), target);
     bar.with_style(ProgressStyle::with_template(template).unwrap_or(ProgressStyle::default_bar()))
+}
+
+fn judging(days: &DayStore, quiet: bool) -> ProgressBar {
+    let days = days.days().len() as u64;
+    bar(days, quiet, "judging {wide_bar} {pos}/{len} days {eta}")
 }
 
 /// Reads files behind a progress bar.
@@ -293,11 +321,7 @@ pub(super) fn judge_by(
     stop: &AtomicBool,
     look: &mut dyn FnMut(Day, &[RecordBatch]),
 ) -> anyhow::Result<Judged> {
-    let bar = bar(
-        days.days().len() as u64,
-        quiet,
-        "judging {wide_bar} {pos}/{len} days {eta}",
-    );
+    let bar = judging(&days, quiet);
     let judged = backtest::judge_by(core, days, stop, &mut |day, batches| {
         look(day, batches);
         bar.inc(1);
