@@ -100,7 +100,8 @@ impl Assembler<'_> {
             .filter(|(who, _)| who.stream != Stream::Company);
         let pairs = others.flat_map(|(who, all)| all.iter().map(move |verdict| (who, verdict)));
         let is_shown = |who: &Who, member: &Verdict| {
-            let (_, overlay) = self.judged(frozen, who, member, causes);
+            // What is expected of the principal is expected of the company too.
+            let overlay = self.overlay(frozen, who, member, causes);
             overlay.is_none_or(|overlay| overlay.effect != "muted")
         };
         let (member, cause) = pairs
