@@ -30,6 +30,9 @@ use crate::table::Columns;
 /// Alerts of one detector and principal that are shown as examples.
 const EXAMPLES_MAX: usize = 3;
 
+/// Examples that are printed; JSON has the others.
+const PRINTED_MAX: usize = 10;
+
 /// Arguments of `exceptions try`.
 #[derive(Debug, Args)]
 pub struct TryArgs {
@@ -176,6 +179,9 @@ impl Tried {
                 Some(after) if after.is_muted() == before.is_muted() => {}
                 _ => found.moved += 1,
             }
+        }
+        for groups in [&mut found.mutes, &mut found.lowers] {
+            groups.sort_by(|a, b| (&a.detector, &a.entity).cmp(&(&b.detector, &b.entity)));
         }
         let new = with.keys().filter(|id| !judged.alerts.contains_key(*id));
         found.moved += new.count();
@@ -391,10 +397,15 @@ fn groups(title: &str, groups: &[Group]) -> String {
         table.row([detector, entity, group.alerts.to_string()]);
     }
     text += &table.text();
-    for example in groups.iter().flat_map(|group| &group.examples) {
+    let examples = || groups.iter().flat_map(|group| &group.examples);
+    for example in examples().take(PRINTED_MAX) {
         let (time, severity) = (&example.time, example.severity);
         let summary = crate::table::printable(&example.summary);
         text += &format!("  {time} {severity}: {summary}\n    by {}\n", example.by);
+    }
+    if PRINTED_MAX < examples().count() {
+        let more = examples().count() - PRINTED_MAX;
+        text += &format!("  and {more} more; --json gives them\n");
     }
     text
 }
