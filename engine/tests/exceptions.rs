@@ -217,7 +217,7 @@ fn exceptions_are_listed_and_the_boundless_refused() {
     }
     let old = rule("detector = \"new_device\"").replace("2026-", "2020-");
     let old = folder.write("old.toml", old);
-    let told = run(["check", "-c", &old]).ended(0).out();
+    let told = run(["check", "-c", &old]).ended(0).err();
     assert!(
         told.starts_with("warning: ") && told.contains("ended on 2020-03-16"),
         "{told}"

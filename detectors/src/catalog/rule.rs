@@ -140,40 +140,21 @@ impl Case<'_> {
 
     /// Whether an event of the finding came from a network that the principal has not used.
     pub fn is_new_network(&self) -> bool {
-        let day = self.on.frozen.day;
-        let is_new = |network| !self.known.networks.knows(network, day);
-        self.is_used_to()
-            && self
-                .finding
-                .spots
-                .any(|network, _| network != 0 && is_new(network))
+        self.is_from(|_| true)
     }
 
     /// The same, and nobody else of the company has logged in from there in closed days either: for a rule
     /// with [`Rule::COMPANY_NETWORKS`].
     pub fn is_new_to_company(&self) -> bool {
-        let day = self.on.frozen.day;
-        let is_new = |network| {
-            !self.known.networks.knows(network, day)
-                && !self.on.frozen.knows(Attribute::Network, &name_of(network))
-        };
-        self.is_used_to()
-            && self
-                .finding
-                .spots
-                .any(|network, _| network != 0 && is_new(network))
+        let frozen = self.on.frozen;
+        self.is_from(|network| !frozen.knows(Attribute::Network, &name_of(network)))
     }
 
-    /// Whether an event of the finding came from a device that the principal has not used.
-    #[allow(dead_code)] // the other half of `is_new_network`
-    pub fn is_new_device(&self) -> bool {
-        let day = self.on.frozen.day;
-        let is_new = |device| !self.known.devices.knows(device, day);
-        self.is_used_to()
-            && self
-                .finding
-                .spots
-                .any(|_, device| device != 0 && is_new(device))
+    /// Whether an event came from such a network that the principal has not used.
+    fn is_from(&self, is_such: impl Fn(u32) -> bool) -> bool {
+        let (networks, day) = (&self.known.networks, self.on.frozen.day);
+        let is_it = |network, _| network != 0 && !networks.knows(network, day) && is_such(network);
+        self.is_used_to() && self.finding.spots.any(is_it)
     }
 
     /// Whether somebody logged in as the principal on this day from a network and a device that are both new.

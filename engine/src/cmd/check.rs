@@ -20,7 +20,7 @@ use crate::enrich::Enrichment;
 ///
 /// Reads the file, the environment's overrides, and the directory, geo databases and formats that they
 /// name. Prints every problem with its place and what to do about it. Exit code 64 if there are any. What is no problem
-/// yet worth a word, such as an exception that ended long ago, is printed as a warning.
+/// yet worth a word, such as an exception that ended long ago, is a warning on standard error.
 ///
 /// With --live the last records of every configured topic are looked at too: which formats they are, which columns they
 /// fill, which detectors that feeds and what is missing for the others. No group is joined and nothing is committed.
@@ -82,11 +82,11 @@ fn check(
         let fingerprint = settings
             .map(|(settings, _)| settings.fingerprint)
             .unwrap_or_default();
+        for warning in &warnings {
+            eprintln!("warning: {warning}");
+        }
         // What is printed then is the look's alone, or no machine could read it.
         if !(args.look.live && args.look.json) {
-            for warning in &warnings {
-                writeln!(out, "warning: {warning}")?;
-            }
             writeln!(
                 out,
                 "the configuration is valid; its fingerprint is {fingerprint}"
