@@ -40,7 +40,7 @@ pub struct ExceptionRule {
 /// With everything that is wrong, each with its place.
 pub fn exceptions_of(file: &Path, config: &Config) -> Result<Vec<ExceptionRule>, ConfigErrors> {
     let mut problems = Vec::new();
-    let written = read_file(file)?;
+    let written = read_file(file, "name the file that holds the proposed [[exceptions]]")?;
     let tree = tree::parse(file, &written, &mut problems);
     let notes = Notes::default();
     let mut root = Section::root(&tree, &notes);

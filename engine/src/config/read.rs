@@ -59,7 +59,7 @@ pub fn examine(
     environment: &BTreeMap<String, String>,
 ) -> (Config, Vec<Problem>) {
     let mut problems = Vec::new();
-    let mut tree = match file.map(|file| (file, read_file(file))) {
+    let mut tree = match file.map(|file| (file, read_file(file, NO_FILE))) {
         Some((file, Ok(text))) => tree::parse(file, &text, &mut problems),
         Some((_, Err(problem))) => return (Config::defaults(), vec![problem]),
         None => Table::new(),
@@ -96,15 +96,16 @@ pub fn examine(
     (config, problems)
 }
 
-/// The text of a configuration file.
-pub(super) fn read_file(file: &Path) -> Result<String, Problem> {
+const NO_FILE: &str = "name an existing file with -c, or leave -c out for the defaults";
+
+/// The text of a configuration file; `advice` for when there is none.
+pub(super) fn read_file(file: &Path, advice: &str) -> Result<String, Problem> {
     let at = Place::File(file.to_owned());
     match std::fs::read(file).map(String::from_utf8) {
         Ok(Ok(text)) => Ok(text),
         Ok(Err(_)) => Err(Problem::new(at, "not UTF-8 text", "save it as UTF-8")),
         Err(error) => {
             let what = format!("cannot be read: {error}");
-            let advice = "name an existing file with -c, or leave -c out for the defaults";
             Err(Problem::new(at, what, advice))
         }
     }
